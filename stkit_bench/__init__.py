@@ -1,0 +1,1 @@
+"""STKit-Bench: rows and responses in, scores out."""

@@ -1,0 +1,1 @@
+"""STKit: kinematic question-answer data from annotated video."""

@@ -1,0 +1,32 @@
+"""Shared fixtures: real files where a machine has them, and the rule for when it has not."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Callable[[str], Path]:
+    """Return a function that maps a relative path to a real file or folder, or skips the test.
+
+    The root is ``$STKIT_TEST_DATA`` or, when that is unset, ``../shared/data`` beside the
+    repository. Where the environment variable ``CI`` is set, a missing file is a failure.
+    """
+    root = Path(os.environ.get("STKIT_TEST_DATA") or REPOSITORY.parent / "shared" / "data")
+
+    def locate(relative: str) -> Path:
+        path = root / relative
+        if not path.exists():
+            reason = f"test data {relative!r} not found (set STKIT_TEST_DATA to the folder with it)"
+            if os.environ.get("CI"):
+                pytest.fail(reason)
+            pytest.skip(reason)
+        return path
+
+    return locate
