@@ -1,14 +1,12 @@
-"""The seven tasks by name, in the order of the papers' tables."""
+"""The seven task ids, written once. Standard library only, so that anything may import it."""
 
 from __future__ import annotations
 
 from enum import StrEnum
 
-__all__ = ["COMPARISONS", "TASKS", "Task"]
-
 
 class Task(StrEnum):
-    """One of the seven question types of STKit (P1/P2 Table 1)."""
+    """One of the seven kinds of question."""
 
     TRAVELED_DISTANCE = "traveled_distance"
     TRAVELING_SPEED = "traveling_speed"
@@ -19,10 +17,4 @@ class Task(StrEnum):
     MOVEMENT_DIRECTION_COMPARISON = "movement_direction_comparison"
 
 
-TASKS: tuple[Task, ...] = tuple(Task)
-
-COMPARISONS: tuple[Task, ...] = (
-    Task.TRAVELED_DISTANCE_COMPARISON,
-    Task.TRAVELING_SPEED_COMPARISON,
-    Task.MOVEMENT_DIRECTION_COMPARISON,
-)
+TASKS: tuple[str, ...] = tuple(task.value for task in Task)
