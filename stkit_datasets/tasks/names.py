@@ -1,12 +1,14 @@
-"""The seven task ids, written once. Standard library only, so that anything may import it."""
+"""The seven tasks by name, in the order of the papers' tables."""
 
 from __future__ import annotations
 
 from enum import StrEnum
 
+__all__ = ["COMPARISONS", "TASKS", "Task"]
+
 
 class Task(StrEnum):
-    """One of the seven kinds of question."""
+    """One of the seven question types of STKit (P1/P2 Table 1)."""
 
     TRAVELED_DISTANCE = "traveled_distance"
     TRAVELING_SPEED = "traveling_speed"
@@ -17,4 +19,10 @@ class Task(StrEnum):
     MOVEMENT_DIRECTION_COMPARISON = "movement_direction_comparison"
 
 
-TASKS: tuple[str, ...] = tuple(task.value for task in Task)
+TASKS: tuple[Task, ...] = tuple(Task)
+
+COMPARISONS: tuple[Task, ...] = (
+    Task.TRAVELED_DISTANCE_COMPARISON,
+    Task.TRAVELING_SPEED_COMPARISON,
+    Task.MOVEMENT_DIRECTION_COMPARISON,
+)
