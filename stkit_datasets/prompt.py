@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from stkit_datasets.wording import Wording, fill
+from stkit_datasets.wording import TASK_RULES, Wording, fill
 
 
 def format_seconds(time_s: float) -> str:
@@ -72,7 +72,7 @@ def _check_times(timestamps_s: Sequence[float], duration_s: float) -> None:
 
 
 def _boxes(wording: Wording, task: str, colors: Sequence[str]) -> str:
-    expected = 2 if task.endswith("_comparison") else 1
+    expected = TASK_RULES[task].object_count
     if isinstance(colors, str) or len(colors) != expected or len(set(colors)) != expected:
         raise ValueError(f"{task} needs {expected} different box color(s), got {colors!r}")
     if expected == 1:

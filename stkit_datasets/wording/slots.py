@@ -35,6 +35,11 @@ class TaskRule:
     answers: Mapping[str, SlotRule]
     needs_convention: bool = False
 
+    @property
+    def object_count(self) -> int:
+        """How many objects a question is about, 1 or 2."""
+        return 2 if any("color_a" in rule.needed for rule in self.questions.values()) else 1
+
 
 def _rule(needed: str, optional: str = "") -> SlotRule:
     return SlotRule(frozenset(needed.split()), frozenset(optional.split()))
