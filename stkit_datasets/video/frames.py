@@ -1,0 +1,215 @@
+"""Where pictures come from: image files, a video file, or arrays in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from .errors import VideoError
+from .pictures import SizePx, UInt8Array, require_av, to_planes, to_rgb, upright_size
+from .video_file import VideoFile
+
+
+class Frames(Protocol):
+    """The pictures of one clip, in order, readable again and again."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """One name per frame, relative to the data root; of a video "clip.mp4#t=3.500"."""
+
+    @property
+    def size_px(self) -> SizePx:
+        """(width, height) of the source pictures, upright; box coordinates refer to it."""
+
+    def __len__(self) -> int:
+        """Return the number of frames."""
+
+    def read(self, height_px: int | None = None) -> Iterator[UInt8Array]:
+        """Yield every frame as H x W x 3 uint8 RGB, at most ``height_px`` high, even sizes."""
+
+    def read_planes(self, height_px: int | None = None) -> Iterator[UInt8Array]:
+        """Yield every frame as YUV 4:2:0 planes, see :mod:`stkit_datasets.video.pictures`."""
+
+
+class _DecodedFrames:
+    """What the three sources share: a stream of ``av.VideoFrame`` turned into either form."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self.names = tuple(names)
+        if not self.names:
+            raise ValueError("a clip needs at least one frame")
+        if not all(self.names):
+            raise ValueError(f"frame {self.names.index('')} has an empty name")
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def read(self, height_px: int | None = None) -> Iterator[UInt8Array]:
+        """Yield H x W x 3 uint8 RGB frames; see :class:`Frames`."""
+        return (to_rgb(frame, height_px) for frame in self._decode())
+
+    def read_planes(self, height_px: int | None = None) -> Iterator[UInt8Array]:
+        """Yield (3 H / 2) x W uint8 planes; see :class:`Frames`."""
+        return (to_planes(frame, height_px) for frame in self._decode())
+
+    def _decode(self) -> Iterator[Any]:
+        raise NotImplementedError
+
+
+class ImageFrames(_DecodedFrames):
+    """JPEG or PNG files under one folder.
+
+    Pictures are taken as stored: an Exif orientation is not applied, as annotations count pixels
+    of the stored picture.
+
+    Args:
+        root: the data root.
+        names: the files' paths relative to it.
+        size_px: the (width, height) that the annotation states; by default the first picture's.
+
+    Raises (on reading):
+        VideoError: a file is missing, does not decode, is cut short, or differs in size.
+    """
+
+    def __init__(self, root: Path, names: Sequence[str], size_px: SizePx | None = None) -> None:
+        super().__init__(names)
+        self._root = Path(root)
+        self._size_px = size_px
+
+    @property
+    def size_px(self) -> SizePx:
+        """(width, height) stated, or found in the first picture."""
+        if self._size_px is None:
+            first = _decode_image(self._root / self.names[0])
+            self._size_px = (first.width, first.height)
+        return self._size_px
+
+    def _decode(self) -> Iterator[Any]:
+        width, height = self.size_px
+        for name in self.names:
+            path = self._root / name
+            frame = _decode_image(path)
+            if (frame.width, frame.height) != (width, height):
+                raise VideoError(
+                    f"{path}: the picture is {frame.width}x{frame.height}, "
+                    f"expected {width}x{height} like the annotation or the clip's first picture"
+                )
+            yield frame
+
+
+class VideoFrames(_DecodedFrames):
+    """The frames of a video file that are on screen at given times.
+
+    The file is read once from front to back. The frame at time t is the last one whose timestamp
+    is at most t plus half a frame, so a video of variable frame rate is read by its timestamps.
+    A phone's rotation is applied.
+
+    Args:
+        path: the video file.
+        times_s: seconds from the video's start, in order; the same time may come twice.
+        root: the data root, to which ``names`` are relative; by default the file's folder.
+
+    Raises:
+        ValueError: a time is negative, not finite, or before the one ahead of it.
+        VideoError: on reading: no such file, no video stream, a broken stream, or a stream that
+            ends before the last time.
+    """
+
+    def __init__(self, path: Path, times_s: Sequence[float], root: Path | None = None) -> None:
+        self._file = VideoFile(Path(path))
+        self._times_s = tuple(float(time) for time in times_s)
+        name = Path(path).relative_to(root or Path(path).parent).as_posix()
+        super().__init__([f"{name}#t={time:.3f}" for time in self._times_s])
+        previous = 0.0
+        for time in self._times_s:
+            if not previous <= time < float("inf"):
+                raise ValueError(f"{path}: times must be finite, at least 0 and in order: {time}")
+            previous = time
+
+    @property
+    def size_px(self) -> SizePx:
+        """(width, height), upright."""
+        return self._file.size_px
+
+    def _decode(self) -> Iterator[Any]:
+        return self._file.frames_at(self._times_s)
+
+
+class ArrayFrames(_DecodedFrames):
+    """Pictures in memory, or made on access by a sequence of one's own (a renderer).
+
+    Args:
+        images: (H, W, 3) uint8 RGB arrays of one size.
+        names: one per image; by default "frame/000000" and so on.
+
+    Raises:
+        ValueError: on construction when counts differ; on reading when an array is of another
+            shape or type.
+    """
+
+    def __init__(self, images: Sequence[UInt8Array], names: Sequence[str] | None = None) -> None:
+        super().__init__([f"frame/{i:06d}" for i in range(len(images))] if names is None else names)
+        if len(images) != len(self.names):
+            raise ValueError(f"{len(images)} images need as many names, got {len(self.names)}")
+        self._images = images
+
+    @property
+    def size_px(self) -> SizePx:
+        """(width, height) of the first image."""
+        height, width = self._images[0].shape[:2]
+        return width, height
+
+    def _decode(self) -> Iterator[Any]:
+        av = require_av()
+        width, height = self.size_px
+        for name, image in zip(self.names, self._images, strict=True):
+            if image.shape != (height, width, 3) or image.dtype != "uint8":
+                raise ValueError(
+                    f"{name}: expected a {(height, width, 3)} uint8 image, "
+                    f"got {image.shape} {image.dtype}"
+                )
+            yield av.VideoFrame.from_ndarray(image, format="rgb24")
+
+
+_CODEC_BY_MAGIC = {b"\xff\xd8\xff": "mjpeg", b"\x89PNG\r\n\x1a\n": "png"}
+
+
+def _decode_image(path: Path) -> Any:
+    """Return the ``av.VideoFrame`` of a JPEG or PNG; three times as fast as Pillow on JPEG."""
+    av = require_av()
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise VideoError(f"{path}: cannot read the picture: {error.strerror}") from error
+    codec = next((c for magic, c in _CODEC_BY_MAGIC.items() if data.startswith(magic)), None)
+    if codec is None:
+        raise VideoError(f"{path}: not a picture that can be read; expected a JPEG or PNG file")
+    if not _has_its_end(data, codec):
+        raise VideoError(f"{path}: the picture is cut short; expected a whole {codec} stream")
+    decoder = av.CodecContext.create(codec, "r")
+    decoder.thread_count = 1
+    decoder.options = {"err_detect": "explode"}
+    try:
+        frames = decoder.decode(av.Packet(data)) or decoder.decode(None)
+    except av.error.FFmpegError as error:
+        raise VideoError(f"{path}: the picture does not decode: {error.strerror}") from error
+    if len(frames) != 1 or frames[0].is_corrupt:
+        raise VideoError(f"{path}: the picture does not decode; expected one whole picture")
+    if upright_size(frames[0]) != (frames[0].width, frames[0].height):
+        frames[0] = _without_rotation(frames[0])
+    return frames[0]
+
+
+def _has_its_end(data: bytes, codec: str) -> bool:
+    """Tell whether the end marker is there; libav fills what is missing with grey."""
+    if codec == "png":
+        return data.rfind(b"IEND") > 0
+    # Inside a scan a 0xFF byte is always stuffed, so the last marker is the true end.
+    return data.rfind(b"\xff\xd9") > data.rfind(b"\xff\xda")
+
+
+def _without_rotation(frame: Any) -> Any:
+    """Drop what Exif says of the orientation."""
+    av = require_av()
+    return av.VideoFrame.from_ndarray(frame.to_ndarray(format="rgb24"), format="rgb24")
