@@ -8,12 +8,20 @@ from pathlib import Path
 from typing import Protocol
 
 from stkit_datasets.clip import Clip
+from stkit_datasets.config import GRID_STEP_S, MAX_FRAMES
+
+__all__ = [
+    "GRID_STEP_S",
+    "MAX_FRAMES",
+    "MIN_FRAMES",
+    "SPLITS",
+    "Skipped",
+    "Source",
+    "UnitResult",
+    "windows",
+]
 
 SPLITS = ("train", "validation")
-GRID_STEP_S = 0.5
-"""The grid of every source [P1 3.2]."""
-MAX_FRAMES = 40
-"""A clip is at most 40 frames on the grid, that is 20 s [P1 3.2]."""
 MIN_FRAMES = 5
 """A shorter window cannot hold an appearance of 2 s and is not a clip."""
 
