@@ -77,12 +77,12 @@ $(CREATED):
 	fi
 
 $(FOR_DEMO): $(CREATED) $(PINNED)
-	@echo "Installing what the demo needs into $(VENV) (about 300 MB, once) ..."
+	@echo "Installing what the demo needs into $(VENV) (550 MB, once) ..."
 	@$(PIP_INSTALL) --editable ".[video,eval]"
 	@touch $@
 
 $(FOR_TEST): $(CREATED) $(PINNED)
-	@echo "Installing what the tests need into $(VENV) (about 400 MB, once) ..."
+	@echo "Installing what the tests need into $(VENV) (670 MB, once) ..."
 	@$(PIP_INSTALL) --editable ".[video,eval,dev]"
 	@touch $(FOR_DEMO) $@
 
