@@ -32,7 +32,8 @@ def modules_loaded_by(module: str) -> set[str]:
         f"import {module}\n"
         "print('\\n'.join(set(sys.modules) - before))"
     )
-    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    command = [sys.executable, "-c", code]
+    ran = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
     return set(ran.stdout.split())
 
@@ -41,6 +42,11 @@ def test_importing_the_bench_loads_no_heavy_library() -> None:
     top_level = {name.partition(".")[0] for name in modules_loaded_by("stkit_bench")}
     heavy = {"torch", "transformers", "datasets", "evaluate", "pandas", "pyarrow", "av", "PIL"}
     assert top_level & heavy == set()
+
+
+def test_importing_the_datasets_loads_no_model_library() -> None:
+    top_level = {name.partition(".")[0] for name in modules_loaded_by("stkit_datasets")}
+    assert top_level & {"torch", "transformers", "evaluate", "av"} == set()
 
 
 PURE_MODULES = (

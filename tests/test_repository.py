@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import re
 import subprocess
 import sys
@@ -13,6 +14,9 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+
+import stkit_bench
+from stkit_datasets._version import __version__ as stkit_version
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 PACKAGES = ("stkit_datasets", "stkit_bench")
@@ -29,6 +33,10 @@ def repository_files() -> list[Path]:
         pytest.skip(f"not a git checkout: {listed.stderr.strip()}")
     paths = (REPOSITORY / name for name in listed.stdout.split("\0") if name)
     return sorted(path for path in paths if path.is_file())
+
+
+def read(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
 
 
 def relative(path: Path) -> str:
@@ -60,7 +68,7 @@ def test_no_file_names_a_path_of_one_machine() -> None:
     found = {}
     for path in repository_files():
         try:
-            hits = machine_paths(path.read_text(encoding="utf-8"))
+            hits = machine_paths(read(path))
         except UnicodeDecodeError:
             continue
         if hits:
@@ -113,7 +121,7 @@ def requirements(lines: list[str]) -> list[Requirement]:
 
 
 def pins() -> dict[str, str]:
-    lines = (REPOSITORY / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    lines = read(REPOSITORY / "constraints.txt").splitlines()
     pinned = [line for line in lines if line and not line.startswith("#")]
     split = [re.fullmatch(r"([\w.-]+)==([\w.!]+)", line) for line in pinned]
     broken = [line for line, match in zip(pinned, split, strict=True) if match is None]
@@ -150,18 +158,14 @@ FENCED = re.compile(r"^```.*?^```", flags=re.MULTILINE | re.DOTALL)
 
 def anchors(document: Path) -> set[str]:
     """The fragment of every heading, as the usual Markdown viewers make it."""
-    headings = re.findall(
-        r"^#+ +(.+)$", FENCED.sub("", document.read_text(encoding="utf-8")), flags=re.MULTILINE
-    )
+    headings = re.findall(r"^#+ +(.+)$", FENCED.sub("", read(document)), flags=re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading).strip().lower().replace(" ", "-")
             for heading in headings}  # fmt: skip
 
 
 def broken_links(document: Path) -> list[str]:
     broken = []
-    for target in re.findall(
-        r"\]\(([^)\s]+)\)", FENCED.sub("", document.read_text(encoding="utf-8"))
-    ):
+    for target in re.findall(r"\]\(([^)\s]+)\)", FENCED.sub("", read(document))):
         if re.match(r"[a-z]+:", target):
             continue
         name, _, fragment = target.partition("#")
@@ -185,24 +189,59 @@ def test_links_lead_somewhere(document: Path) -> None:
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=relative)
 def test_documents_name_make_targets_that_exist(document: Path) -> None:
-    makefile = (REPOSITORY / "Makefile").read_text(encoding="utf-8")
+    makefile = read(REPOSITORY / "Makefile")
     targets = set(re.findall(r"^([a-z]+):", makefile, flags=re.MULTILINE))
-    named = set(
-        re.findall(
-            r"(?:^|`)make ([a-z]+)\b", document.read_text(encoding="utf-8"), flags=re.MULTILINE
-        )
-    )
+    named = set(re.findall(r"(?:^|`)make ([a-z]+)\b", read(document), flags=re.MULTILINE))
     assert named - targets == set()
+
+
+COMMAND = re.compile(r"(?:^|`)(stkit|stkit-bench) ([a-z]+)\b", flags=re.MULTILINE)
+
+
+def help_of(program: str, command: str) -> str:
+    module, _, function = PYPROJECT["project"]["scripts"][program].partition(":")
+    code = f"import sys; from {module} import {function}; sys.exit({function}())"
+    asked = [sys.executable, "-c", code, command, "--help"]
+    ran = subprocess.run(asked, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    return ran.stdout if ran.returncode == 0 else ran.stderr
+
+
+def test_documents_name_commands_that_exist() -> None:
+    named = {found for path in DOCUMENTS for found in COMMAND.findall(read(path))}
+    assert named >= {("stkit", "build"), ("stkit", "explain"), ("stkit-bench", "score")}
+    helps = {found: help_of(*found) for found in sorted(named)}
+    unknown = {found: said for found, said in helps.items() if not said.startswith("usage:")}
+    assert {found: said[-500:] for found, said in unknown.items()} == {}
+    assert all(f"{found[1]} [-h]" in said for found, said in helps.items())
+
+
+def test_the_examples_of_the_readme_hold() -> None:
+    readme = read(REPOSITORY / "README.md")
+    examples = doctest.DocTestParser().get_doctest(
+        re.sub(r"^```.*$", "", readme, flags=re.MULTILINE),
+        {"stkit_bench": stkit_bench},
+        "README.md",
+        "README.md",
+        0,
+    )
+    assert examples.examples
+    report: list[str] = []
+    failed, _ = doctest.DocTestRunner(verbose=False).run(examples, out=report.append)
+    assert failed == 0, "".join(report)
 
 
 def test_the_changelog_tells_of_this_version() -> None:
     version = re.escape(PYPROJECT["project"]["version"])
-    changelog = (REPOSITORY / "CHANGELOG.md").read_text(encoding="utf-8")
+    changelog = read(REPOSITORY / "CHANGELOG.md")
     assert re.search(rf"^## {version}\b", changelog, flags=re.MULTILINE)
 
 
+def test_rows_are_stamped_with_this_version() -> None:
+    assert stkit_version == PYPROJECT["project"]["version"]
+
+
 def test_the_automatic_check_is_the_command_of_the_readme() -> None:
-    script = (REPOSITORY / ".ci" / "run").read_text(encoding="utf-8")
+    script = read(REPOSITORY / ".ci" / "run")
     commands = [line for line in script.splitlines() if re.search(r"\bmake\b", line)]
     assert [line.split()[-1] for line in commands] == ["test"]
-    assert "make test" in (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    assert "make test" in read(REPOSITORY / "README.md")
