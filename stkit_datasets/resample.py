@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stkit_datasets import geometry
+from stkit_datasets.errors import ConfigError
 from stkit_datasets.sources.base import GRID_STEP_S
 
 FloatArray = NDArray[np.float64]
@@ -41,13 +42,13 @@ class GridConfig:
 
     def __post_init__(self) -> None:
         if not 0 < self.step_s < float("inf"):
-            raise ValueError(f"step_s must be positive, got {self.step_s:g}")
+            raise ConfigError(f"GridConfig.step_s must be positive, got {self.step_s:g}")
         if not 0 <= self.snap_s < self.step_s / 2:
-            raise ValueError(f"snap_s must lie in [0, step_s / 2), got {self.snap_s:g}")
+            raise ConfigError(f"GridConfig.snap_s must lie in [0, step_s / 2), got {self.snap_s:g}")
         if not 0 <= self.max_gap_s < float("inf"):
-            raise ValueError(f"max_gap_s must not be negative, got {self.max_gap_s:g}")
+            raise ConfigError(f"GridConfig.max_gap_s must not be negative, got {self.max_gap_s:g}")
         if not 0 < self.max_span_s < float("inf"):
-            raise ValueError(f"max_span_s must be positive, got {self.max_span_s:g}")
+            raise ConfigError(f"GridConfig.max_span_s must be positive, got {self.max_span_s:g}")
 
 
 DEFAULT_GRID = GridConfig()

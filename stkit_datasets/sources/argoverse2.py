@@ -1,0 +1,297 @@
+"""Argoverse 2 Sensor, read from its official files without a devkit.
+
+Layout of a log, as https://argoverse.github.io/user-guide/datasets/sensor.html publishes it::
+
+    <split>/<log>/annotations.feather                       boxes at 10 Hz, in the ego frame
+    <split>/<log>/city_SE3_egovehicle.feather               ego poses in the city frame
+    <split>/<log>/calibration/intrinsics.feather
+    <split>/<log>/calibration/egovehicle_SE3_sensor.feather
+    <split>/<log>/sensors/cameras/<camera>/<timestamp_ns>.jpg   at 20 Hz; may be absent
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+
+from stkit_datasets import geometry, resample
+from stkit_datasets.clip import Camera, Clip, FloatArray, Frames, Tracks
+from stkit_datasets.errors import ConfigError, SourceError
+from stkit_datasets.sources.argoverse2_tables import (
+    ANNOTATIONS,
+    EGO_POSES,
+    INTRINSICS,
+    SENSOR_POSES,
+    EgoPoses,
+    IntArray,
+    read_annotations,
+    read_cameras,
+    read_ego_poses,
+    read_tracks,
+)
+from stkit_datasets.sources.base import (
+    GRID_STEP_S,
+    MAX_FRAMES,
+    MIN_FRAMES,
+    SPLITS,
+    Skipped,
+    UnitResult,
+    windows,
+)
+
+RING_CAMERAS = (
+    "ring_front_center",
+    "ring_front_left",
+    "ring_front_right",
+    "ring_side_left",
+    "ring_side_right",
+    "ring_rear_left",
+    "ring_rear_right",
+)
+STEREO_CAMERAS = ("stereo_front_left", "stereo_front_right")
+
+_FOLDERS = {"train": "train", "validation": "val"}
+
+
+@dataclass(frozen=True)
+class Argoverse2Config:
+    """What may be set for this source.
+
+    Attributes:
+        cameras: which cameras make clips, in this order.
+        image_tolerance_s: an image farther from a grid time does not stand for it [ours].
+        snap_s: see ``resample.GridConfig``.
+        max_gap_s: see ``resample.GridConfig``; holds for ego poses, too.
+    """
+
+    cameras: tuple[str, ...] = RING_CAMERAS
+    image_tolerance_s: float = 0.05
+    snap_s: float = resample.DEFAULT_GRID.snap_s
+    max_gap_s: float = resample.DEFAULT_GRID.max_gap_s
+
+    def __post_init__(self) -> None:
+        allowed = (*RING_CAMERAS, *STEREO_CAMERAS)
+        cameras: object = self.cameras
+        if isinstance(cameras, str) or not isinstance(cameras, Sequence) or not cameras:
+            raise ConfigError(f"argoverse2: cameras must be a list of names, got {cameras!r}")
+        known = [camera for camera in allowed if camera in cameras]
+        if len(known) != len(cameras):
+            raise ConfigError(
+                f"argoverse2: cameras must be different names among {', '.join(allowed)}; "
+                f"got {', '.join(map(repr, cameras))}"
+            )
+        object.__setattr__(self, "cameras", tuple(cameras))
+        for name in ("image_tolerance_s", "snap_s", "max_gap_s"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int | float):
+                raise ConfigError(f"argoverse2: {name} must be a number, got {value!r}")
+        # Half a step apart an image would stand for two grid times.
+        if not 0 <= self.image_tolerance_s < GRID_STEP_S / 2:
+            raise ConfigError(
+                f"argoverse2: image_tolerance_s must lie in [0, {GRID_STEP_S / 2:g}), "
+                f"got {self.image_tolerance_s!r}"
+            )
+        _ = self.grid, self.poses  # check their ranges now
+
+    @property
+    def grid(self) -> resample.GridConfig:
+        """How annotations are sampled."""
+        return resample.GridConfig(snap_s=self.snap_s, max_gap_s=self.max_gap_s)
+
+    @property
+    def poses(self) -> resample.GridConfig:
+        """How ego poses are: a car moves 20 cm in 10 ms, so none is taken for a near one."""
+        return resample.GridConfig(snap_s=0.0, max_gap_s=self.max_gap_s)
+
+    @classmethod
+    def from_options(cls, options: Mapping[str, object] | None) -> Argoverse2Config:
+        """Make one from a user's options.
+
+        Raises:
+            ConfigError: an option is unknown or out of range.
+        """
+        names = [field.name for field in fields(cls)]
+        unknown = sorted(set(options or ()) - set(names))
+        if unknown:
+            raise ConfigError(
+                f"argoverse2: unknown option {', '.join(map(repr, unknown))}; "
+                f"expected some of {', '.join(names)}"
+            )
+        return cls(**(options or {}))  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True, eq=False)
+class _View:
+    """One camera along the grid.
+
+    Attributes:
+        camera: its calibration.
+        camera_SE3_world: (T, 4, 4), NaN where there is no image or no ego pose.
+        image_timestamps_ns: (T,) -1 where there is none; None when no image is on disk.
+    """
+
+    camera: Camera
+    camera_SE3_world: FloatArray
+    image_timestamps_ns: IntArray | None
+
+
+class Argoverse2:
+    """The Argoverse 2 Sensor data set; a unit is a log.
+
+    Args:
+        data_dir: the folder that holds ``train`` and ``val``, or the one above it that holds
+            ``sensor``.
+        options: fields of ``Argoverse2Config``.
+
+    Raises:
+        ConfigError: an option is unknown or out of range.
+    """
+
+    name = "argoverse2"
+
+    def __init__(self, data_dir: Path, options: Mapping[str, object] | None = None) -> None:
+        self.data_dir = Path(data_dir)
+        self.config = Argoverse2Config.from_options(options)
+
+    def units(self, split: str) -> Sequence[str]:
+        """Name the logs of a split, sorted; none when only the other split is on disk."""
+        folder = self._split_dir(split)
+        if not folder.is_dir():
+            return []
+        with os.scandir(folder) as entries:
+            return sorted(e.name for e in entries if e.is_dir() and not e.name.startswith("."))
+
+    def index_files(self, split: str) -> Iterator[Path]:
+        """Yield the Feather files of every log of the split."""
+        folder = self._split_dir(split)
+        for unit in self.units(split):
+            for name in (ANNOTATIONS, EGO_POSES, INTRINSICS, SENSOR_POSES):
+                path = folder / unit / name
+                if path.exists():
+                    yield path
+
+    def read(self, split: str, unit: str) -> UnitResult:
+        """Read one log into clips, window by window, camera by camera in each.
+
+        The poses of a camera are those at the exposure of the image nearest to each grid time,
+        or at the grid time itself when the log's images are not on disk; ``frames`` is then None.
+        """
+        log_dir = self._split_dir(split) / unit
+        annotations = read_annotations(log_dir / ANNOTATIONS)
+        poses = read_ego_poses(log_dir / EGO_POSES)
+        cameras = read_cameras(log_dir, self.config.cameras)
+        if len(annotations) == 0:
+            return UnitResult((), (Skipped(unit, "no annotations"),))
+        grid_ns, tracks, mixed = read_tracks(annotations, poses, self.config.grid)
+        skipped = [
+            Skipped(f"{unit} track {track}", "annotated with more than one category")
+            for track in mixed
+        ]
+        if len(grid_ns) < MIN_FRAMES:
+            reason = f"{len(grid_ns)} frames on the grid, a clip needs {MIN_FRAMES}"
+            return UnitResult((), (*skipped, Skipped(unit, reason)))
+        views = [self._view(log_dir, *camera, poses, grid_ns) for camera in cameras]
+        clips: list[Clip] = []
+        for k, (start, stop) in enumerate(windows(len(grid_ns))):
+            clip_id = unit if len(grid_ns) <= MAX_FRAMES else f"{unit}@{k}"
+            # Cameras of one span share the tracks, and with them the corners of the boxes.
+            shared: dict[tuple[int, int], Tracks] = {}
+            for view in views:
+                first, last = _longest_run(view, start, stop)
+                if last - first < MIN_FRAMES:
+                    reason = f"only {last - first} frames in a row have an image and an ego pose"
+                    skipped.append(Skipped(f"{clip_id} {view.camera.name}", reason))
+                    continue
+                if (first, last) not in shared:
+                    shared[first, last] = tracks.window(first, last)
+                clips.append(
+                    Clip(
+                        source=self.name,
+                        split=split,
+                        clip_id=clip_id,
+                        scene_id=unit,
+                        camera=view.camera,
+                        timestamps_s=(grid_ns[first:last] - grid_ns[first]) / resample.NS_PER_S,
+                        tracks=shared[first, last],
+                        frames=self._frames(log_dir, view, first, last),
+                        files=tuple(self._relative(log_dir / n) for n in (ANNOTATIONS, EGO_POSES)),
+                        camera_SE3_world=view.camera_SE3_world[first:last],
+                        start_ns=int(grid_ns[first]),
+                    )
+                )
+        return UnitResult(tuple(clips), tuple(skipped))
+
+    def _split_dir(self, split: str) -> Path:
+        if split not in SPLITS:
+            raise ConfigError(f"split must be one of {', '.join(SPLITS)}, got {split!r}")
+        for root in (self.data_dir, self.data_dir / "sensor"):
+            if any((root / folder).is_dir() for folder in _FOLDERS.values()):
+                return root / _FOLDERS[split]
+        raise SourceError(
+            self.data_dir,
+            "expected the folder of the Argoverse 2 Sensor data set, which holds the folders "
+            "train and val (or a folder sensor that holds them), with one folder a log in each",
+        )
+
+    def _view(
+        self,
+        log_dir: Path,
+        camera: Camera,
+        ego_SE3_camera: FloatArray,
+        poses: EgoPoses,
+        grid_ns: IntArray,
+    ) -> _View:
+        folder = _camera_dir(log_dir, camera)
+        images_ns = None
+        if folder.is_dir():
+            tolerance_ns = round(self.config.image_tolerance_s * resample.NS_PER_S)
+            images_ns = _nearest_images(folder, grid_ns, tolerance_ns)
+        exposed_ns = grid_ns if images_ns is None else images_ns
+        city_SE3_camera = poses.at(exposed_ns, self.config.poses) @ ego_SE3_camera
+        return _View(camera, geometry.inverse(city_SE3_camera), images_ns)
+
+    def _frames(self, log_dir: Path, view: _View, first: int, last: int) -> Frames | None:
+        if view.image_timestamps_ns is None:
+            return None
+        from stkit_datasets.video.frames import ImageFrames
+
+        folder = self._relative(_camera_dir(log_dir, view.camera))
+        names = [f"{folder}/{t}.jpg" for t in view.image_timestamps_ns[first:last].tolist()]
+        size_px = (view.camera.width_px, view.camera.height_px)
+        return ImageFrames(self.data_dir, names, size_px)
+
+    def _relative(self, path: Path) -> str:
+        return path.relative_to(self.data_dir).as_posix()
+
+
+def _camera_dir(log_dir: Path, camera: Camera) -> Path:
+    return log_dir / "sensors" / "cameras" / camera.name
+
+
+def _nearest_images(folder: Path, grid_ns: IntArray, tolerance_ns: int) -> IntArray:
+    """Return (T,) time stamps of the images nearest to the grid times; -1 where none is near."""
+    stems = [name[:-4] for name in os.listdir(folder) if name.endswith(".jpg")]
+    for stem in stems:
+        if not (stem.isascii() and stem.isdigit() and len(stem) < 19):
+            raise SourceError(
+                folder / f"{stem}.jpg", "expected an image named <timestamp in ns>.jpg"
+            )
+    if not stems:
+        return np.full(len(grid_ns), -1, dtype=np.int64)
+    images_ns = np.sort(np.array(stems, dtype=np.int64))
+    nearest = images_ns[resample.nearest_indices(images_ns, grid_ns)]
+    return np.where(np.abs(nearest - grid_ns) <= tolerance_ns, nearest, -1)
+
+
+def _longest_run(view: _View, start: int, stop: int) -> tuple[int, int]:
+    """Return the first longest run of frames of a window that have a camera pose."""
+    usable = np.isfinite(view.camera_SE3_world[start:stop]).all(axis=(1, 2))
+    edges = np.flatnonzero(np.diff(usable, prepend=False, append=False)).reshape(-1, 2)
+    if not len(edges):
+        return start, start
+    first, last = edges[np.argmax(edges[:, 1] - edges[:, 0])]
+    return start + int(first), start + int(last)
