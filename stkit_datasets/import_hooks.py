@@ -1,0 +1,69 @@
+"""Run a function once a module is imported, now or later, without importing it. Standard library.
+
+Both packages register themselves with a library whose import takes a second; whoever never uses
+that library should not pay for it.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+
+Callback = Callable[[ModuleType], None]
+
+
+def after_import(name: str, callback: Callback) -> None:
+    """Call ``callback(module)`` when the module ``name`` has been imported; at once if it is."""
+    module = sys.modules.get(name)
+    if module is not None:
+        callback(module)
+    else:
+        sys.meta_path.insert(0, _AfterImport(name, callback))
+
+
+class _AfterImport(MetaPathFinder):
+    """Finds one module as the other finders do, and calls back once it is loaded."""
+
+    def __init__(self, name: str, callback: Callback) -> None:
+        self._name = name
+        self._callback = callback
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if fullname != self._name:
+            return None
+        for finder in sys.meta_path:
+            find_spec = getattr(finder, "find_spec", None)
+            if finder is self or find_spec is None:
+                continue
+            spec: ModuleSpec | None = find_spec(fullname, path, target)
+            if spec is not None and spec.loader is not None:
+                spec.loader = _CallingLoader(spec.loader, self._loaded)
+                return spec
+        return None
+
+    def _loaded(self, module: ModuleType) -> None:
+        sys.meta_path[:] = [finder for finder in sys.meta_path if finder is not self]
+        self._callback(module)
+
+
+class _CallingLoader(Loader):
+    """Loads a module with its own loader, steps aside, and calls back."""
+
+    def __init__(self, inner: Loader, loaded: Callback) -> None:
+        self._inner = inner
+        self._loaded = loaded
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        return self._inner.create_module(spec)
+
+    def exec_module(self, module: ModuleType) -> None:
+        if module.__spec__ is not None:
+            module.__spec__.loader = self._inner
+        module.__loader__ = self._inner
+        self._inner.exec_module(module)
+        self._loaded(module)
