@@ -1,0 +1,112 @@
+"""How many of each: even shares under limits, and sources by share. Numpy and stdlib only."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["even_shares", "largest_remainder", "nested_shares", "split_by_source"]
+
+IntArray = npt.NDArray[np.int64]
+Cell = tuple[str, ...]
+
+
+def even_shares(capacity: Sequence[int], total: int, ranks: Sequence[int]) -> list[int]:
+    """Share ``total`` out evenly, nobody over capacity; what one cannot take the others get.
+
+    Args:
+        capacity: how many there are of each.
+        total: how many are wanted; if there are fewer, all are taken.
+        ranks: who gets one more where the shares do not come out even, lowest first.
+    """
+    shares = [0] * len(capacity)
+    left = min(total, sum(capacity))
+    open_ = [i for i in range(len(capacity)) if capacity[i] > 0]
+    while left:
+        each = left // len(open_)
+        if each == 0:
+            for i in sorted(open_, key=lambda i: ranks[i])[:left]:
+                shares[i] += 1
+            break
+        for i in open_:
+            given = min(each, capacity[i] - shares[i])
+            shares[i] += given
+            left -= given
+        open_ = [i for i in open_ if shares[i] < capacity[i]]
+    return shares
+
+
+def nested_shares(capacity: Mapping[Cell, int], total: int, seed: int) -> dict[Cell, int]:
+    """Share ``total`` out over cells level by level.
+
+    The first parts of the cells' names share evenly, then the second parts within each of them,
+    and so on. A shortage deep down is topped up by its nearest relatives first, so that the first
+    level (the answer) stays as even as the candidates allow.
+    """
+    return _nested(dict(capacity), total, seed, ())
+
+
+def _nested(capacity: dict[Cell, int], total: int, seed: int, above: Cell) -> dict[Cell, int]:
+    if all(len(cell) == len(above) for cell in capacity):
+        return {cell: min(total, count) for cell, count in capacity.items()}
+    branches: dict[str, dict[Cell, int]] = {}
+    for cell, count in sorted(capacity.items()):
+        branches.setdefault(cell[len(above)], {})[cell] = count
+    names = list(branches)
+    shares = even_shares(
+        [sum(branches[name].values()) for name in names],
+        total,
+        [_rank(seed, (*above, name)) for name in names],
+    )
+    result: dict[Cell, int] = {}
+    for name, share in zip(names, shares, strict=True):
+        result.update(_nested(branches[name], share, seed, (*above, name)))
+    return result
+
+
+def _rank(seed: int, cell: Cell) -> int:
+    text = "\x1f".join((str(seed), *cell))
+    return int.from_bytes(hashlib.sha256(text.encode("utf-8")).digest()[:8], "big")
+
+
+def largest_remainder(shares: Mapping[str, float], total: int) -> dict[str, int]:
+    """Turn shares that sum to 1 into whole numbers that sum to ``total``."""
+    exact = {name: share * total for name, share in shares.items()}
+    counts = {name: int(value) for name, value in exact.items()}
+    by_remainder = sorted(exact, key=lambda name: (counts[name] - exact[name], name))
+    for name in by_remainder[: total - sum(counts.values())]:
+        counts[name] += 1
+    return counts
+
+
+def split_by_source(available: IntArray, per_cell: IntArray, per_source: IntArray) -> IntArray:
+    """Fill the cells from the sources, each source as near to its number as the candidates allow.
+
+    The cells come first: each gets its number if the sources together have it. Picks are made one
+    by one, from the source that has the least room left to reach its own number, for the cell that
+    is farthest behind.
+
+    Args:
+        available: candidates, sources x cells.
+        per_cell: wanted per cell, at most ``available.sum(axis=0)``.
+        per_source: wanted per source.
+
+    Returns:
+        How many to take, sources x cells.
+    """
+    taken = np.zeros_like(available)
+    wanted = per_cell.astype(np.int64).copy()
+    while wanted.any():
+        cell = int(np.argmax(wanted / np.maximum(per_cell, 1)))
+        stock = available - taken
+        lacking = per_source - taken.sum(axis=1)
+        room = np.minimum(stock, wanted).sum(axis=1)
+        # Above 0 for a source that is behind; 1 means that it must be taken from now on.
+        urgency = np.where(lacking > 0, lacking / np.maximum(room, 1), lacking * 1e-6)
+        urgency = np.where(stock[:, cell] > 0, urgency, -np.inf)
+        taken[int(np.argmax(urgency)), cell] += 1
+        wanted[cell] -= 1
+    return taken

@@ -1,0 +1,142 @@
+"""What a selection did: histograms before and after, and what could not be filled."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["Count", "SelectionReport", "ShortCell", "TaskReport"]
+
+
+@dataclass(frozen=True)
+class Count:
+    """How many candidates there were, and how many were selected."""
+
+    available: int
+    selected: int
+    requested: int | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values that JSON can hold."""
+        plain = {"available": self.available, "selected": self.selected}
+        return plain if self.requested is None else {**plain, "requested": self.requested}
+
+
+@dataclass(frozen=True)
+class ShortCell:
+    """A cell with fewer candidates than its even share of the task."""
+
+    cell: dict[str, str]
+    available: int
+    even_share: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values that JSON can hold."""
+        return dict(vars(self))
+
+
+@dataclass(frozen=True)
+class TaskReport:
+    """One task's selection.
+
+    Attributes:
+        task: its name.
+        requested: questions wanted.
+        available: candidates, less those that are excluded or unlabelled.
+        selected: questions taken.
+        unlabelled: candidates that lack a label to balance by; they are never taken.
+        labels: for each kind of label, how often each label was there and was taken.
+        short: the cells (combinations of labels) whose shortage the others topped up.
+        not_balanced: kinds of label that no candidate of the task carries.
+        sources: by source; ``requested`` only where shares were given.
+    """
+
+    task: str
+    requested: int
+    available: int
+    selected: int
+    unlabelled: int
+    labels: dict[str, dict[str, Count]]
+    short: tuple[ShortCell, ...]
+    not_balanced: tuple[str, ...]
+    sources: dict[str, Count]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values that JSON can hold."""
+        return {
+            **vars(self),
+            "labels": {
+                kind: {label: count.to_dict() for label, count in counts.items()}
+                for kind, counts in self.labels.items()
+            },
+            "short": [cell.to_dict() for cell in self.short],
+            "not_balanced": list(self.not_balanced),
+            "sources": {name: count.to_dict() for name, count in self.sources.items()},
+        }
+
+
+@dataclass(frozen=True)
+class SelectionReport:
+    """The whole selection, task by task.
+
+    Attributes:
+        excluded: candidates of sources that the given shares do not name, by source.
+    """
+
+    seed: int
+    per_task: int
+    candidates: int
+    selected: int
+    excluded: dict[str, int]
+    tasks: dict[str, TaskReport]
+
+    @property
+    def complete(self) -> bool:
+        """Whether every task has as many questions as were wanted."""
+        return all(task.selected == task.requested for task in self.tasks.values())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values that JSON can hold."""
+        tasks = {name: task.to_dict() for name, task in self.tasks.items()}
+        return {**vars(self), "tasks": tasks}
+
+    def to_text(self) -> str:
+        """Return the report as lines of text."""
+        lines = [
+            f"{self.selected} of {self.candidates} candidates selected, "
+            f"{self.per_task} wanted per task, seed {self.seed}"
+        ]
+        lines += [
+            f"  source {name}: {count} candidates left out, no share was given for it"
+            for name, count in self.excluded.items()
+        ]
+        for task in self.tasks.values():
+            lines += ["", *_task_lines(task)]
+        return "\n".join(lines)
+
+
+def _task_lines(task: TaskReport) -> list[str]:
+    lines = [f"{task.task}: {task.selected} of {task.requested} (candidates: {task.available})"]
+    if task.selected < task.requested:
+        lines.append(f"  SHORT by {task.requested - task.selected}: all candidates are taken")
+    if task.unlabelled:
+        lines.append(f"  {task.unlabelled} candidates have no label to balance by")
+    if task.not_balanced:
+        lines.append(f"  not balanced by {', '.join(task.not_balanced)}: no candidate tells it")
+    for kind, counts in task.labels.items():
+        told = ", ".join(f"{label} {c.available}→{c.selected}" for label, c in counts.items())
+        lines.append(f"  {kind}: {told}")
+    if task.sources:
+        told = ", ".join(
+            f"{name} {c.available}→{c.selected}"
+            + ("" if c.requested is None else f" (wanted {c.requested})")
+            for name, c in task.sources.items()
+        )
+        lines.append(f"  source: {told}")
+    for cell in task.short:
+        name = ", ".join(f"{kind} {label}" for kind, label in cell.cell.items())
+        lines.append(
+            f"  short cell: {name}: {cell.available} candidates, "
+            f"an even share is {cell.even_share:.1f}"
+        )
+    return lines
