@@ -93,7 +93,7 @@ lock:
 	$(MAKE) VENV=.venv-lock .venv-lock/.stamp-created
 	.venv-lock/bin/python -m pip install "$$(grep '^torch==' constraints.txt)"
 	.venv-lock/bin/python -m pip install --editable ".[all,dev]"
-	.venv-lock/bin/python -m pip freeze --exclude-editable > .venv-lock/frozen
+	.venv-lock/bin/python -m pip freeze --all --exclude pip --exclude-editable > .venv-lock/frozen
 	{ grep '^#' constraints.txt; \
 	  sed -e 's/+[a-z0-9.]*$$//' .venv-lock/frozen | grep -Ev '^(nvidia|cuda|triton|#|-e)' | LC_ALL=C sort -f; \
 	} > .venv-lock/constraints.txt
