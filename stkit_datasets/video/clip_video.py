@@ -13,7 +13,7 @@ from .encode import DEFAULT_CRF, DEFAULT_PRESET, encode_mp4
 from .frames import Frames
 from .overlay import draw_boxes_on_planes
 from .palette import rgb_of
-from .pictures import SizePx, UInt8Array, scaled_size
+from .pictures import SizePx, UInt8Array
 
 DEFAULT_HEIGHT_PX = 480
 
@@ -36,7 +36,7 @@ class ClipVideo:
     @property
     def size_px(self) -> SizePx:
         """(width, height) of the videos."""
-        return scaled_size(self._frames.size_px, self._height_px)
+        return self._planes.shape[2], self._planes.shape[1] * 2 // 3
 
     def encode(
         self,
@@ -74,8 +74,11 @@ class ClipVideo:
 
     @cached_property
     def _planes(self) -> UInt8Array:
-        width, height = self.size_px
-        planes = np.empty((len(self._frames), height * 3 // 2, width), np.uint8)
+        planes: UInt8Array | None = None
         for index, picture in enumerate(self._frames.read_planes(self._height_px)):
+            if planes is None:
+                planes = np.empty((len(self._frames), *picture.shape), np.uint8)
             planes[index] = picture
+        if planes is None:
+            raise ValueError("a clip needs at least one frame")
         return planes

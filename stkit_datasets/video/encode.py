@@ -67,9 +67,9 @@ def decode_mp4(data: bytes) -> UInt8Array:
     """
     av = require_av()
     try:
-        with av.open(io.BytesIO(data)) as container:
-            if not container.streams.video:
-                raise VideoError("MP4 bytes hold no video stream")
+        with av.open(io.BytesIO(data), metadata_errors="replace") as container:
+            if not container.streams.video or container.streams.video[0].codec_context is None:
+                raise VideoError("MP4 bytes hold no video stream with a decoder")
             declared = container.streams.video[0].frames
             images = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
     except (av.error.FFmpegError, OSError) as error:

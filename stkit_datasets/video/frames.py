@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -47,11 +47,24 @@ class _DecodedFrames:
 
     def read(self, height_px: int | None = None) -> Iterator[UInt8Array]:
         """Yield H x W x 3 uint8 RGB frames; see :class:`Frames`."""
-        return (to_rgb(frame, height_px) for frame in self._decode())
+        return self._converted(to_rgb, height_px)
 
     def read_planes(self, height_px: int | None = None) -> Iterator[UInt8Array]:
         """Yield (3 H / 2) x W uint8 planes; see :class:`Frames`."""
-        return (to_planes(frame, height_px) for frame in self._decode())
+        return self._converted(to_planes, height_px)
+
+    def _converted(
+        self, convert: Callable[[Any, int | None], UInt8Array], height_px: int | None
+    ) -> Iterator[UInt8Array]:
+        if height_px is not None and height_px < 2:
+            raise ValueError(f"height_px must be at least 2, got {height_px}")
+        failures = (ValueError, require_av().error.FFmpegError)
+        for name, frame in zip(self.names, self._decode(), strict=True):
+            try:
+                picture = convert(frame, height_px)
+            except failures as error:
+                raise VideoError(f"{name}: the picture cannot be scaled: {error}") from error
+            yield picture
 
     def _decode(self) -> Iterator[Any]:
         raise NotImplementedError
@@ -86,14 +99,16 @@ class ImageFrames(_DecodedFrames):
         return self._size_px
 
     def _decode(self) -> Iterator[Any]:
-        width, height = self.size_px
         for name in self.names:
             path = self._root / name
             frame = _decode_image(path)
-            if (frame.width, frame.height) != (width, height):
+            size_px = (frame.width, frame.height)
+            self._size_px = self._size_px or size_px
+            if size_px != self._size_px:
                 raise VideoError(
-                    f"{path}: the picture is {frame.width}x{frame.height}, "
-                    f"expected {width}x{height} like the annotation or the clip's first picture"
+                    f"{path}: the picture is {size_px[0]}x{size_px[1]}, expected "
+                    f"{self._size_px[0]}x{self._size_px[1]} like the annotation "
+                    "or the clip's first picture"
                 )
             yield frame
 
@@ -102,8 +117,8 @@ class VideoFrames(_DecodedFrames):
     """The frames of a video file that are on screen at given times.
 
     The file is read once from front to back. The frame at time t is the last one whose timestamp
-    is at most t plus half a frame, so a video of variable frame rate is read by its timestamps.
-    A phone's rotation is applied.
+    is at most t plus half a frame; in a video of variable frame rate, at most t (plus 1 ms for
+    rounding). A phone's rotation is applied.
 
     Args:
         path: the video file.

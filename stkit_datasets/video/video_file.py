@@ -13,7 +13,11 @@ from .pictures import SizePx, require_av, upright_size
 SEEK_AFTER_S = 10.0
 """Clips that start later than this are reached by one seek; before it, decoding on is as fast."""
 
+# Enough to overlap decoding with encoding, without a crowd in a build of many processes.
 _DECODER_THREADS = 2
+# A short video's mean rate is off by its last frame's duration; a few dropped frames do no harm.
+_SAME_RATE = 0.1
+_ROUNDING_S = 1e-3
 
 
 class VideoFile:
@@ -31,7 +35,7 @@ class VideoFile:
                 frame = next(container.decode(stream), None)
                 if frame is None:
                     raise VideoError(f"{self._path}: the video stream holds no frame")
-                self._size_px = upright_size(frame)
+                self._size_px = self._upright_size(frame)
         return self._size_px
 
     def frames_at(self, times_s: Sequence[float]) -> Iterator[Any]:
@@ -45,7 +49,7 @@ class VideoFile:
             time_s = next(pending)
             shown: Any = None
             for frame, start_s in self._frames_from(container, stream, times_s[0]):
-                while start_s > time_s + _half_frame_s(stream):
+                while start_s > time_s + _tolerance_s(stream):
                     yield self._intact(shown, time_s)
                     following = next(pending, None)
                     if following is None:
@@ -56,7 +60,7 @@ class VideoFile:
                 raise VideoError(f"{self._path}: the video stream holds no frame")
             end_s = shown_start_s + _duration_s(shown, stream)
             for last_s in (time_s, *pending):
-                if last_s > end_s + _half_frame_s(stream):
+                if last_s > end_s + _tolerance_s(stream):
                     raise VideoError(
                         f"{self._path}: the video ends at {end_s:.3f} s, "
                         f"before the frame asked for at {last_s:.3f} s"
@@ -92,7 +96,20 @@ class VideoFile:
             raise VideoError(f"{self._path}: the video has no frame at {time_s:.3f} s yet")
         if frame.is_corrupt:
             raise VideoError(f"{self._path}: the frame at {time_s:.3f} s is damaged")
+        size_px = self._upright_size(frame)
+        if self._size_px not in (None, size_px):
+            raise VideoError(
+                f"{self._path}: the frame at {time_s:.3f} s is {size_px}, "
+                f"expected {self._size_px} like the first"
+            )
+        self._size_px = size_px
         return frame
+
+    def _upright_size(self, frame: Any) -> SizePx:
+        try:
+            return upright_size(frame)
+        except VideoError as error:
+            raise VideoError(f"{self._path}: {error}") from error
 
     @contextmanager
     def _opened(self) -> Iterator[tuple[Any, Any]]:
@@ -100,10 +117,12 @@ class VideoFile:
         if not self._path.is_file():
             raise VideoError(f"{self._path}: no such video file")
         try:
-            with av.open(str(self._path)) as container:
+            with av.open(str(self._path), metadata_errors="replace") as container:
                 if not container.streams.video:
                     raise VideoError(f"{self._path}: no video stream; expected one")
                 stream = container.streams.video[0]
+                if stream.codec_context is None:
+                    raise VideoError(f"{self._path}: the video is in a format without a decoder")
                 stream.thread_type = "AUTO"
                 stream.codec_context.thread_count = _DECODER_THREADS
                 yield container, stream
@@ -111,13 +130,18 @@ class VideoFile:
             raise VideoError(f"{self._path}: the video does not decode: {error}") from error
 
 
-def _half_frame_s(stream: Any) -> float:
-    """Return half the shortest regular frame, so that rounded times find their frame."""
-    rates = [float(rate) for rate in (stream.average_rate, stream.base_rate) if rate]
-    return 0.5 / max(rates) if rates else 1e-3
+def _tolerance_s(stream: Any) -> float:
+    """Return by how much a frame may start after the time asked for: half a frame.
+
+    With a variable rate there is no such thing as half a frame; only rounding is forgiven.
+    """
+    mean, base = stream.average_rate, stream.base_rate
+    if mean and base and abs(mean / base - 1) < _SAME_RATE:
+        return float(0.5 / base)
+    return _ROUNDING_S
 
 
 def _duration_s(frame: Any, stream: Any) -> float:
     if frame.duration:
         return float(frame.duration * frame.time_base)
-    return 2 * _half_frame_s(stream)
+    return float(1 / stream.average_rate) if stream.average_rate else 0.0
