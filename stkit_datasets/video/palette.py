@@ -2,9 +2,10 @@
 
 The RGB values were chosen by a search over shades that still deserve the name, for the largest
 smallest distance: every pair is at least 45 apart in CIE-Lab (CIE76; about 2.3 is just
-noticeable). For colour-blind viewers no set of eight hues stays apart: with red-green deficiency
-(about 8 % of men) red/green/orange and blue/purple come close. They differ in lightness too, and a
-question that must be answered by everybody can draw from blue, yellow and magenta.
+noticeable). For colour-blind viewers no set of eight hues stays apart: with a red-green
+deficiency (about 8 % of men) red, green and orange come close, and so do blue and purple, which
+then differ mostly in lightness. The pair that stays apart with every common deficiency is blue and
+yellow.
 """
 
 from __future__ import annotations
