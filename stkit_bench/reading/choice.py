@@ -1,0 +1,290 @@
+"""Which of two objects a response chooses, whatever way round it says so."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from itertools import pairwise
+
+from .numbers import words_to_digits
+from .quantity import drop_tolerances, quantities
+from .question import COLORS, Question
+from .result import Reading, Reason, unreadable
+from .segments import Segment
+from .sentences import CONCLUSION, sentences
+from .units import Kind
+
+_SYNONYMS = {
+    "violet": "purple", "lavender": "purple", "indigo": "purple", "pink": "magenta",
+    "fuchsia": "magenta", "aqua": "cyan", "teal": "cyan", "turquoise": "cyan", "crimson": "red",
+    "scarlet": "red", "lime": "green", "navy": "blue", "amber": "orange", "golden": "yellow",
+}  # fmt: skip
+_LIGHT_BLUE = re.compile(r"\b(?:light|sky|bright)[ -]blue\b")
+_COLOR = re.compile(rf"\b(?:{'|'.join([*COLORS, *_SYNONYMS])})(?:dish|ish)?\b")
+_BOXED = re.compile(r"[ -](?:colou?red )?(?:(?:bounding|annotated|outlined?)[ -])?(?:box|rectangle|bbox|outline"
+                    r"|frame|border|square|annotation|marker)")
+_THING = (
+    r"(?:car|truck|bus|vehicle|van|suv|sedan|taxi|person|man|woman|pedestrian|cyclist|player|bike"
+    r"|bicycle|motorcycle|shirt|jacket|jersey|object|pickup|trailer|dress|coat|pants|train)"
+)
+#: "the blue truck in the red box": the first colour is paint, the second names the object.
+_PAINT = re.compile(
+    rf"[ -](?:\w+ ){{0,2}}{_THING}\b(?: \w+){{0,4}}? (?:in|with|inside|within|by|has)(?: (?:the|a|an))? "
+)
+_ORDINALS = (
+    re.compile(
+        r"\b(?:(?:the )?(?:first|former|1st)(?= |$|[.,)])(?! (?:frame|second|half|part|few))"
+        r"|(?:object|option|car|vehicle|box|person|number|#) ?(?:1|a|one)\b|^\W*\(?(?:a|1)\)?\W*$)"
+    ),
+    re.compile(
+        r"\b(?:(?:the )?(?:second|latter|2nd)(?= |$|[.,)])(?! (?:frame|half|part|of))"
+        r"|(?:object|option|car|vehicle|box|person|number|#) ?(?:2|b|two)\b|^\W*\(?(?:b|2)\)?\W*$)"
+    ),
+)
+
+_LESS = re.compile(
+    r"\b(?:less(?:er)?|least|f?ewer|short(?:er|est)|small(?:er|est)|slow(?:er|est|ly)?|more slowly"
+    r"|low(?:er|est)|minimal(?:ly)?|barely|hardly|almost (?:still|stationary)|stationary|parked|static"
+    r"|motionless|(?:stays?|remain(?:s|ed)?|stands?|stood) (?:still|static|in place|parked|put|mostly still)"
+    r"|not mov(?:e|ing)|(?:does|did|is|has)(?:n't| not) (?:appear to |seem to )?mov\w+|falls? behind|lags?"
+    r"|lagg(?:ed|ing)|trails?|stays behind|at rest|little (?:movement|motion|distance|ground)|half (?:as|the)"
+    r"|(?:outpaced|exceeded|surpassed|overtaken|outrun|passed) by|almost as|nearly as|close to the start)\b"
+)
+_MORE = re.compile(
+    r"\b(?:more|most(?! of)|f[au]rther|f[au]rthest|long(?:er|est)|great(?:er|est)|larg(?:er|est)"
+    r"|bigg(?:er|est)|high(?:er|est)|fast(?:er|est)|quick(?:er|est)|swift(?:er|est)|speedier"
+    r"|(?:twice|double|triple|\d+(?:\.\d+)? times|times) (?:as|the|that)|exceed(?:s|ed)?|outpac(?:es|ed|ing)"
+    r"|surpass(?:es|ed)|overtak(?:es|en|ing)|overtook|outruns?|only (?:the )?\w+ (?:\w+ ){0,3}mov\w+"
+    r"|goes beyond|pass(?:es|ed) (?:the|by)|pull(?:s|ed|ing) (?:away|ahead))\b"
+)
+_AS = re.compile(r"\bas (?:far|fast|much|long|quick(?:ly)?|great|high|rapid(?:ly)?|large|many)\b")
+_NOT = re.compile(
+    r"\b(?:not|n't|never|nor|neither|isn't|doesn't|didn't|wasn't|hasn't)\b[^,.;]{0,24}$|n't\b[^,.;]{0,24}$"
+)
+#: A colour behind one of these is only what the chosen one is compared with.
+_REFERENCE = re.compile(
+    r"(?:\b(?:than|compared (?:to|with)|in comparison (?:to|with)|comparison to|versus|relative to|unlike"
+    r"|whereas|rather than|instead of|as opposed to|as (?:far|fast|much|long|quickly|great|high|rapidly) as"
+    r"|(?:twice|double|half|triple|times) (?:the \w+ (?:of|as)|that of)|over|beyond|exceed(?:s|ed)?"
+    r"|outpac(?:es|ed)|surpass(?:es|ed)|overtak(?:es|ing)|overtook|behind|ahead of|and not|but not|passes"
+    r"|by|not))(?: (?:that|those|the|of|one|object|car|vehicle|distance|speed|annotated|marked|in|with|by"
+    r"|inside|person|truck|bus|pedestrian|bounded|enclosed|travel\w*|covered|its|is|it|a))*[ (]*$"
+)
+_TIE = re.compile(
+    r"\b(?:equal(?:ly)?|tie(?:d)?|identical|no (?:clear |noticeable |significant |visible )?difference"
+    r"|the same(?: (?:total |average |overall |approximate )?(?:distance|speed|amount|pace|rate|velocity))?"
+    r"(?! (?:video|direction|frame|time|lane|road|period|interval|shared))|similar (?:distances?|speeds?|pace)"
+    r"|neither|both (?:are|remain) (?:stationary|parked|static)|roughly equal|both)\b"
+)
+_DIRECT = re.compile(
+    r"\b(?:answer|it is|it's|it was|is the one|the one|choose|select|option|chosen|winner)\b"
+)
+_TOPIC = {
+    "distance": re.compile(r"\b(?:f[au]rther|f[au]rthest|distance|path|far|ground|longer|shorter|route)\b"),
+    "speed": re.compile(r"\b(?:fast|faster|fastest|slow|slower|slowest|speed|velocity|slowly|quick\w*|pace)\b"),
+}
+_CLAUSE = re.compile(
+    r"(?:,|-) ?(?:while|whereas|but|and|though|although|yet|with|compared to which)\b|;|:\s|\b(?:while|whereas)\b"
+)
+_ASKING = re.compile(
+    r"\b(?:to (?:determine|compare|find|figure out|answer|assess|identify)|we need|let'?s|let us|i need|whether"
+    r"|which (?:one|object|of)|the question|if the|compare)\b"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Mention:
+    color: str
+    start: int
+    end: int
+    reference: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    """One clause's word about an object: sign +1 more, -1 less, 0 only named."""
+
+    color: str
+    sign: int
+    score: int
+
+
+def read_choice(segment: Segment, question: Question, topic: str) -> Reading:
+    """Read the colour that answers a comparison of ``topic`` ("distance" or "speed").
+
+    Without a question the grammatical subject of the comparison is the choice.
+    """
+    text = segment.text
+    colors = question.colors if len(question.colors) == 2 else ()
+    mentions = _mentions(text, colors) or _ordinal_mentions(text, colors)
+    pair = colors or tuple(dict.fromkeys(m.color for m in mentions))
+    claims = _claims(text, mentions, topic)
+    signed = [c for c in claims if c.sign]
+    direct = [c for c in claims if not c.sign]
+    if len(pair) > 2:
+        return _named_only(signed or direct, pair)
+    if signed and not (direct and direct[-1].score > max(c.score for c in signed)):
+        best = max(c.score for c in signed)
+        return _resolve([c for c in signed if c.score == best][-1], question, pair)
+    if direct:
+        return Reading(choice=max(reversed(direct), key=lambda c: c.score).color)
+    if by_value := _by_value(text, mentions, topic, question):
+        return Reading(choice=by_value)
+    if _TIE.search(text):
+        return unreadable(Reason.TIE)
+    distinct = {m.color for m in mentions if not m.reference}
+    if len(distinct) == 1:
+        return Reading(choice=distinct.pop())
+    return unreadable(Reason.AMBIGUOUS if distinct else Reason.NO_CHOICE)
+
+
+def _resolve(claim: _Claim, question: Question, pair: tuple[str, ...]) -> Reading:
+    if question.wants_more is None or (claim.sign > 0) == question.wants_more:
+        return Reading(choice=claim.color)
+    others = [color for color in pair if color != claim.color]
+    return Reading(choice=others[0]) if len(others) == 1 else unreadable(Reason.NO_CHOICE)
+
+
+def _named_only(claims: list[_Claim], pair: tuple[str, ...]) -> Reading:
+    chosen = {claim.color for claim in claims}
+    return Reading(choice=chosen.pop()) if len(chosen) == 1 else unreadable(Reason.AMBIGUOUS)
+
+
+def _mentions(text: str, colors: tuple[str, ...]) -> list[_Mention]:
+    if "cyan" in colors:
+        text = _LIGHT_BLUE.sub(lambda m: "cyan".ljust(len(m.group())), text)
+    found: list[tuple[str, int, int, bool]] = []
+    for match in _COLOR.finditer(text):
+        word = re.sub(r"(?:d)?ish$", "", match.group())
+        color = word if word in COLORS else _SYNONYMS.get(word, "")
+        if color and (not colors or color in colors):
+            boxed = bool(_BOXED.match(text, match.end()))
+            found.append((color, match.start(), match.end(), boxed))
+    kept = [
+        item
+        for index, item in enumerate(found)
+        if item[3] or not _is_paint(text, item[2], found[index + 1 : index + 2])
+    ]
+    return [_Mention(c, s, e, _is_reference(text, s)) for c, s, e, _ in kept]
+
+
+def _is_paint(text: str, end: int, following: list[tuple[str, int, int, bool]]) -> bool:
+    if not following or not following[0][3]:
+        return False
+    return bool(_PAINT.fullmatch(text, end, following[0][1]))
+
+
+def _is_reference(text: str, start: int) -> bool:
+    return bool(_REFERENCE.search(text, max(0, start - 90), start))
+
+
+def _ordinal_mentions(text: str, colors: tuple[str, ...]) -> list[_Mention]:
+    """Read "the first object", "object B" by the order in which the question names them."""
+    if not colors:
+        return []
+    found = [
+        _Mention(color, m.start(), m.end(), _is_reference(text, m.start()))
+        for color, pattern in zip(colors, _ORDINALS, strict=True)
+        for m in pattern.finditer(text)
+    ]
+    return sorted(found, key=lambda mention: mention.start)
+
+
+def _claims(text: str, mentions: list[_Mention], topic: str) -> list[_Claim]:
+    claims: list[_Claim] = []
+    spans = list(sentences(text))
+    everyone = {m.color for m in mentions}
+    for order, (start, end) in enumerate(spans):
+        sentence = text[start:end]
+        inside = [m for m in mentions if start <= m.start < end]
+        if not inside or (_ASKING.search(sentence) and len(spans) > 1 and _both(inside)):
+            continue
+        score = (4 if CONCLUSION.search(sentence) else 0) + (1 if order == 0 else 0)
+        cuts = [start, *(start + m.start() for m in _CLAUSE.finditer(sentence)), end]
+        parts = []
+        for low, high in pairwise(cuts):
+            here = [m for m in inside if low <= m.start < high]
+            claim = _clause_claim(text[low:high], here, score, topic, everyone)
+            if claim:
+                parts.append(claim)
+        signed = [c for c in parts if c.sign]
+        claims += signed or parts
+        if not parts and len({m.color for m in inside}) > 1:
+            whole = _clause_claim(sentence, inside, score, topic, everyone)
+            claims += [whole] if whole and whole.sign else []
+    return claims
+
+
+def _both(inside: list[_Mention]) -> bool:
+    return len({m.color for m in inside}) > 1
+
+
+def _clause_claim(
+    clause: str, here: list[_Mention], score: int, topic: str, everyone: set[str]
+) -> _Claim | None:
+    subjects = [m for m in here if not m.reference]
+    if not subjects:
+        return _passive(clause, here, score)
+    sign = _sign(clause)
+    color = subjects[0].color
+    if sign:
+        if len({m.color for m in subjects}) > 1 and not any(m.reference for m in here):
+            if not re.search(r"\b(?:so|therefore|than|between|of)\b", clause):
+                return None
+            color = subjects[-1].color
+        on_topic = 2 if _TOPIC[topic].search(clause) else 0
+        return _Claim(color, sign, score + on_topic)
+    if len({m.color for m in subjects}) > 1:
+        return None
+    names_only = len(clause.split()) <= 7 and not re.search(r"\d|\bmov|\btravel|:", clause)
+    if len(everyone) == 1 or _DIRECT.search(clause) or names_only or score >= 4:
+        if _NOT.search(clause):
+            return None
+        return _Claim(color, 0, score + (2 if _DIRECT.search(clause) else 0))
+    return None
+
+
+def _passive(clause: str, here: list[_Mention], score: int) -> _Claim | None:
+    """Read "the greater distance is covered by red" and "it is not blue"."""
+    by = [m for m in here if re.search(r"\bby (?:the |that |object |one |in )*", clause)]
+    sign = _sign(clause)
+    if by and sign and not re.search(r"\bthan\b|compared", clause):
+        return _Claim(by[0].color, sign, score)
+    return None
+
+
+def _sign(clause: str) -> int:
+    """Return +1 for "farther, faster", -1 for "less, slower", turned round by "not"."""
+    less, more, as_far = _LESS.search(clause), _MORE.search(clause), _AS.search(clause)
+    if as_far and _NOT.search(clause[: as_far.start()]):
+        return -1
+    if less and (more is None or less.start() <= more.start() or more.end() <= less.end()):
+        return 1 if _NOT.search(clause[: less.start()]) else -1
+    if more:
+        if clause.startswith("less", more.end() + 1):
+            return -1
+        return -1 if _NOT.search(clause[: more.start()]) else 1
+    return 0
+
+
+def _by_value(
+    text: str, mentions: list[_Mention], topic: str, question: Question
+) -> str | None:
+    """Compare the values given to the two colours ("red: 12 m, blue: 30 m")."""
+    if len({m.color for m in mentions}) != 2:
+        return None
+    kind = Kind.DISTANCE if topic == "distance" else Kind.SPEED
+    found = quantities(words_to_digits(drop_tolerances(text)))
+    usable = [q for q in found if q.kind is kind] or [q for q in found if q.kind is Kind.BARE]
+    values: dict[str, float] = {}
+    for item in usable:
+        before = [m for m in mentions if m.start < item.start]
+        if before:
+            values[before[-1].color] = item.value
+    if len(values) != 2:
+        return None
+    (first, a), (second, b) = values.items()
+    if a == b:
+        return None
+    wants_more = question.wants_more is not False
+    return first if (a > b) == wants_more else second

@@ -1,0 +1,207 @@
+"""Start and end, in seconds, of the time in which the object moves in a direction."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from .clock import O_CLOCK, clock_mentions
+from .numbers import words_to_digits
+from .question import Question, video_length
+from .result import Reading, Reason, unreadable
+from .segments import Segment
+from .sentences import CONCLUSION, sentences
+
+_NOT_A_TIME = re.compile(
+    r"\bframes? ?(?:#|no\.? ?)?\d+(?: ?(?:-|to|and|through|,) ?(?:frames? ?)?\d+(?![.:\d]))*(?! ?s\b)"
+    r"|\b\d+(?:st|nd|rd|th)\b(?: (?:and \d+\w+ )?frames?)?|\b\d+ frames?\b"
+    r"|(?<![\d.])\d+(?:\.\d+)? ?(?:%|percent|°|degrees?|km/h|mph|m/s|fps|hz|met(?:er|re)s?|m|cm|ft|feet"
+    r"|pixels?|px|times|objects?|cars?)(?![a-z])"
+    r"|\b(?:object|car|box|vehicle|step|case|option) ?#?\d+\b"
+)
+_S = r" ?(?:seconds?|secs?|s|\")(?![a-z])(?: mark)?"
+_T = (
+    r"(?<![\d.:])(?:t ?= ?|at |second |~ ?|about |around |approximately |roughly |the )*"
+    r"(\d{1,2}:\d\d(?::\d\d)?(?:\.\d+)?|\d+(?: ?min(?:ute)?s?(?: and)? \d+(?:\.\d+)?)"
+    r"|\d+(?:[.,]\d+)?(?: ?min(?:ute)?s?\b)?|\.\d+)(?![\d:])"
+    rf"(?:{_S}|[- ]second mark)?"
+)
+_SEP = r"(?:-|to|till|until|through|up to|>|~|\.\.+|and (?:ends?|ending|stops?|lasts until)(?: at| by)?)"
+_RANGE = re.compile(rf"{_T}[ ,]*{_SEP} ?(?:the )?{_T}")
+_BETWEEN = re.compile(rf"\b(?:between|from) {_T} ?(?:and|-|to|&) ?{_T}")
+_PAIR = re.compile(rf"[\[(<] ?{_T} ?[,;] ?{_T} ?[\])>]|(?<![\d.,] )(?<!\d){_T}, ?{_T}(?! ?,? ?\d)")
+_LABELLED = re.compile(
+    r"\b(?:start(?:s|ed|ing)?|beg[iau]n(?:s|ning)?|onset|commences?|from)"
+    rf"(?:[_ ]?(?:time|timestamp|second|s))?[^\d\n]{{0,60}}?{_T}[^\d]{{1,100}}?"
+    r"\b(?:end(?:s|ed|ing)?|stop(?:s|ped|ping)?|ceas(?:es?|ed|ing)|finish(?:es|ed)?|until|till"
+    r"|conclud(?:es|ed)|lasts|continu(?:es|ed|ing)|to|up to)(?:[_ ]?(?:time|timestamp|second|s))?"
+    rf"[^\d\n]{{0,40}}?{_T}"
+)
+_FOR_SECONDS = re.compile(
+    rf"\b(?:start(?:s|ed|ing)?|beg[iau]n(?:s|ning)?|from|at)[^\d\n]{{0,30}}?{_T}[^\d\n]{{1,40}}?"
+    rf"\b(?:for|lasting|lasts)(?: for)? {_T}"
+)
+_FIRST = re.compile(rf"\b(?:first|initial|opening) {_T}(?: ?seconds?)?")
+_LAST = re.compile(rf"\b(?:last|final|closing) {_T}(?: ?seconds?)?")
+_END_WORD = r"(?:the )?(?:very )?(?:end|finish|close)\b(?: of the (?:video|clip|footage|sequence|recording))?"
+_TO_END = re.compile(
+    rf"{_T}[^\d\n.;]{{0,60}}?(?:(?:until|till|to|through|and|-) {_END_WORD}|onwards?\b|on\b(?=[.,;]|$)"
+    r"|for the (?:rest|remainder)|for the remaining|thereafter)"
+    rf"|\b(?:after|since) {_T}|\bfrom {_T} (?:onwards?|on)\b"
+)
+_FROM_START = re.compile(
+    rf"\b(?:from |at )?(?:the )?(?:very )?(?:start|beginning|outset)\b[^\d\n.;]{{0,50}}?"
+    rf"(?:to|until|till|through|-|up to) {_T}|\b(?:until|till|up to|before|by) {_T}"
+)
+_WHOLE = re.compile(
+    r"\b(?:throughout|(?:during|for|over|in) the (?:entire|whole|full)|(?:entire|whole|full) (?:duration|"
+    r"video|clip|length|time|sequence)|all the time|the whole time|always|constantly|from (?:the )?"
+    r"(?:start|beginning) (?:to|until|till) (?:the )?(?:end|finish))\b"
+)
+_AT = re.compile(rf"{_T}")
+_NEVER = re.compile(
+    r"\b(?:never|at no (?:point|time)|(?:does|did|do) ?(?:not|n't) (?:\w+ ){0,2}(?:move|head|travel|go|face"
+    r"|turn|exhibit|appear)|no (?:point|moment|time|interval|timestamp|frame|evidence|movement|motion"
+    r"|instance)|not (?:move|moving|head|heading)|is (?:not|n't) (?:mov|head|travel)\w+|stationary)\b"
+)
+_OF_VIDEO = re.compile(
+    r"\b(?:video|clip|footage|recording|sequence)(?: \w+){0,3} (?:is|lasts?|spans?|runs|covers|length|"
+    r"duration)\b|\b(?:frames? (?:are|were)|sampled|duration of the video|long\b)"
+)
+_OPEN_END = -1.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Interval:
+    start: float
+    end: float
+    at: int
+    score: int
+
+
+def read_interval(segment: Segment, question: Question) -> Reading:
+    """Read the interval; swapped ends are sorted, a single instant has no extent."""
+    text = words_to_digits(segment.text)
+    own_length = video_length(text)
+    length = question.length_s if question.length_s is not None else own_length
+    found, lacks_length = _all_intervals(text, length, question.clock, segment)
+    if found:
+        best = max(i.score for i in found)
+        top = [i for i in found if i.score == best]
+        chosen = _longest_of_last_sentence(text, top, segment.strong)
+        low, high = sorted((chosen.start, chosen.end))
+        if not high < 1e7:
+            return unreadable(Reason.OUT_OF_RANGE)
+        return Reading(start_s=low, end_s=high)
+    if lacks_length:
+        return unreadable(Reason.NO_LENGTH)
+    return unreadable(Reason.NEVER if _NEVER.search(text) else Reason.NO_TIME)
+
+
+def _longest_of_last_sentence(text: str, top: list[_Interval], strong: bool) -> _Interval:
+    if not strong:
+        start = max((s for s, e in sentences(text) if s <= top[-1].at), default=0)
+        top = [i for i in top if i.at >= start]
+    return max(top, key=lambda i: abs(i.end - i.start))
+
+
+def _all_intervals(
+    text: str, length: float | None, clock: int | None, segment: Segment
+) -> tuple[list[_Interval], bool]:
+    found: list[_Interval] = []
+    lacks_length = False
+    for start, end in sentences(text):
+        sentence = text[start:end]
+        hours = {mention.hour for mention in clock_mentions(sentence)}
+        cleaned = _without_other_numbers(sentence)
+        spans = _sentence_intervals(cleaned)
+        score = _score(sentence, hours, clock)
+        for low, high, at in spans:
+            if high == _OPEN_END or low == _OPEN_END:
+                lacks_length |= length is None
+                if length is None:
+                    continue
+                low, high = (length - high, length) if low == _OPEN_END else (low, length)
+            bold = 3 if segment.bold and _in_bold(cleaned[at : at + 30], segment.bold) else 0
+            extent = 2 if high != low else 0
+            found.append(_Interval(max(low, 0.0), high, start + at, score + bold + extent))
+    return found, lacks_length
+
+
+def _in_bold(text: str, bold: frozenset[str]) -> bool:
+    numbers = re.findall(r"\d+(?:\.\d+)?", text)
+    return bool(numbers) and numbers[0] in bold
+
+
+def _score(sentence: str, hours: set[int | None], clock: int | None) -> int:
+    score = 4 if CONCLUSION.search(sentence) else 0
+    if clock is not None and hours:
+        score += 6 if clock in hours else -4
+    if _OF_VIDEO.search(sentence):
+        score -= 5
+    if _NEVER.search(sentence):
+        score -= 3
+    return score
+
+
+def _without_other_numbers(sentence: str) -> str:
+    """Blank clocks, frame numbers and quantities that are no times, keeping all offsets."""
+    for pattern in (_CLOCKS, _NOT_A_TIME):
+        sentence = pattern.sub(lambda m: " " + "_" * (len(m.group()) - 1), sentence)
+    return sentence
+
+
+_CLOCKS = re.compile(
+    rf"(?<![\d.:])\d{{1,2}}(?::00)?(?: ?(?:-|to|or|and) ?\d{{1,2}})?[ -]*{O_CLOCK}"
+    r"(?: ?\(\d{1,2}\))?|\bclock (?:direction )?(?:of )?\d{1,2}\b"
+)
+
+
+def seconds(text: str) -> float:
+    """Return one time in seconds: "3.5", "0:03", "1:02:03" or "1 min 5"."""
+    text = text.replace(",", ".")
+    if ":" in text:
+        total = 0.0
+        for part in text.split(":"):
+            total = total * 60 + float(part)
+        return total
+    minutes = re.match(r"(\d+(?:\.\d+)?) ?min\w*(?: and)? ?(\d+(?:\.\d+)?)?", text)
+    if minutes:
+        return float(minutes.group(1)) * 60 + float(minutes.group(2) or 0)
+    return float(text)
+
+
+def _sentence_intervals(text: str) -> list[tuple[float, float, int]]:
+    """Return (start, end, offset) of each interval; ``_OPEN_END`` stands for the video's end."""
+    if not any(c.isdigit() for c in text):
+        return [(0.0, _OPEN_END, m.start()) for m in _WHOLE.finditer(text)][:1]
+    closed: list[tuple[float, float, int]] = []
+    for pattern in (_BETWEEN, _RANGE, _LABELLED, _PAIR):
+        for match in pattern.finditer(text):
+            ends = [seconds(g) for g in match.groups() if g is not None]
+            closed.append((ends[0], ends[1], match.start()))
+        if closed:
+            return closed
+    for match in _FOR_SECONDS.finditer(text):
+        start = seconds(match.group(1))
+        closed.append((start, start + seconds(match.group(2)), match.start()))
+    return closed or _open_intervals(text)
+
+
+def _open_intervals(text: str) -> list[tuple[float, float, int]]:
+    if match := _FIRST.search(text):
+        return [(0.0, seconds(match.group(1)), match.start())]
+    if match := _LAST.search(text):
+        return [(_OPEN_END, seconds(match.group(1)), match.start())]
+    if match := _TO_END.search(text):
+        start = next(g for g in match.groups() if g is not None)
+        return [(seconds(start), _OPEN_END, match.start())]
+    if match := _FROM_START.search(text):
+        end = next(g for g in match.groups() if g is not None)
+        return [(0.0, seconds(end), match.start())]
+    if match := _WHOLE.search(text):
+        return [(0.0, _OPEN_END, match.start())]
+    instants = [(seconds(m.group(1)), m.start()) for m in _AT.finditer(text)]
+    if not instants:
+        return []
+    return [(instants[0][0], instants[-1][0], instants[0][1])]

@@ -1,0 +1,114 @@
+"""What the reader takes from the question: unit, colours, polarity, clock and video length."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+
+from .clock import O_CLOCK, clock_mentions
+from .normalize import normalize, plain
+from .numbers import words_to_digits
+from .sentences import sentences
+from .units import Kind, named_unit
+
+COLORS: tuple[str, ...] = (
+    "red", "green", "blue", "yellow", "orange", "purple", "cyan", "magenta",
+)  # fmt: skip
+
+_COLOR = re.compile(rf"\b({'|'.join(COLORS)})\b")
+_LESS = re.compile(
+    r"\b(?:less(?:er)?|least|short(?:er|est)|small(?:er|est)|slow(?:er|est|ly)?|low(?:er|est)|fewer"
+    r"|fewest|near(?:er|est)|clos(?:er|est)|minimum|minimal|behind (?!it\b))"
+)
+_MORE = re.compile(
+    r"\b(?:more|most|f[au]rther|f[au]rthest|long(?:er|est)|great(?:er|est)|larg(?:er|est)|bigg(?:er|est)"
+    r"|high(?:er|est)|fast(?:er|est)|quick(?:er|est|ly)|maximum|swift(?:er|est)|rapid)"
+)
+_SAME = re.compile(
+    r"\b(?:same|match|identical|parallel|share|similar|alike|aligned|equal|agree|coincide|common)\b"
+)
+_DIFFERENT = re.compile(
+    r"\b(?:differ(?:ent|ently|s)?|opposite|diverge|another direction|apart|unlike|disagree|distinct"
+    r"|separate ways|other than)\b"
+)
+_SECONDS = r"(\d+(?:[.,]\d+)?)[ -]*(?:seconds?|secs?|s)\b"
+_LENGTHS = (
+    re.compile(
+        rf"(?:video|clip|footage|recording|it|sequence|duration|length|lasts?)(?: [a-z]+){{0,4}}?"
+        rf" ?(?:lasts?(?: for)?|is|of|:|=|runs for|has a (?:length|duration) of) ?(?:about |only )?{_SECONDS}"
+    ),
+    re.compile(rf"{_SECONDS}[ -]*(?:long|video|clip|footage|in length|in duration)"),
+    re.compile(rf"\b(?:lasts?|lasting)(?: for)? (?:about )?{_SECONDS}"),
+)
+_FRAME_TIME = re.compile(r"(\d+(?:\.\d+)?) ?s\b(?=,| and|\.|$)")
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """The parts of a question (or of a whole prompt) on which a reading can depend.
+
+    Attributes:
+        distance_unit: metres per unit asked for, None where no unit is named.
+        speed_unit: metres per second per unit asked for, None where no unit is named.
+        colors: the colours of the boxes in order, each once.
+        wants_more: True for "farther" and "faster", False for "less" and "slower".
+        yes_is_same: whether "yes" says that the directions are the same.
+        clock: the hour asked about.
+        length_s: the length of the video.
+    """
+
+    distance_unit: float | None = None
+    speed_unit: float | None = None
+    colors: tuple[str, ...] = ()
+    wants_more: bool | None = None
+    yes_is_same: bool = True
+    clock: int | None = None
+    length_s: float | None = None
+
+
+@lru_cache(maxsize=4096)
+def parse_question(question: str | None) -> Question:
+    """Read a question, in any wording; what it does not say stays unset."""
+    if not question:
+        return Question()
+    text = plain(normalize(question))
+    colors = tuple(dict.fromkeys(m.group(1) for m in _COLOR.finditer(text)))
+    more, less = _last(_MORE, text), _last(_LESS, text)
+    same, different = _SAME.search(text), _DIFFERENT.search(text)
+    return Question(
+        distance_unit=named_unit(text, Kind.DISTANCE),
+        speed_unit=named_unit(text, Kind.SPEED),
+        colors=colors,
+        wants_more=None if more == less else more > less,
+        yes_is_same=not different or (same is not None and same.start() < different.start()),
+        clock=_asked_clock(words_to_digits(text)),
+        length_s=video_length(text),
+    )
+
+
+def _last(pattern: re.Pattern[str], text: str) -> int:
+    """Return where the last match ends, so that "more slowly" counts as less."""
+    return max((m.end() for m in pattern.finditer(text)), default=-1)
+
+
+def _asked_clock(text: str) -> int | None:
+    """Return the hour asked about: that of the last sentence which names exactly one."""
+    if not re.search(O_CLOCK, text):
+        return None
+    asked: int | None = None
+    for start, end in sentences(text):
+        hours = {mention.hour for mention in clock_mentions(text[start:end])}
+        if len(hours) == 1:
+            asked = hours.pop()
+    return asked
+
+
+def video_length(text: str) -> float | None:
+    """Return the video's length in seconds where a text states it or lists its frame times."""
+    for pattern in _LENGTHS:
+        match = pattern.search(text)
+        if match:
+            return float(match.group(1).replace(",", "."))
+    times = [float(t) for t in _FRAME_TIME.findall(text)]
+    return times[-1] if len(times) >= 3 and times == sorted(times) else None

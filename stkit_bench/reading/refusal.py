@@ -1,0 +1,68 @@
+"""Models that decline to answer."""
+
+from __future__ import annotations
+
+import re
+
+from .sentences import sentences
+
+_CANNOT = (
+    r"(?:can ?not|can ?'?t|could ?n(?:o|')t|could not|unable to|not able to|impossible(?: to)?"
+    r"|not possible(?: to)?|isn'?t possible|not feasible|am not capable|incapable of|no way (?:to|of)"
+    r"|not sure|don'?t know|do not know|unsure|won'?t be able|infeasible)"
+)
+_LACK = (
+    r"(?:insufficient|not enough|inadequate|not sufficient|lack(?:s|ing)?|no (?:reliable |clear )?(?:scale|reference"
+    r"|way|information|data|indication|video|visible)|without (?:\w+ ){0,4}(?:scale|reference"
+    r"|information|calibration|data|context|measurements?|details|knowing)|not (?:provided|given"
+    r"|specified|stated|available|visible|shown|present|clear|determinable|discernible|known)"
+    r"|unclear|undetermined|unknown|indeterminate|undeterminable|cannot be|can't be|can not be"
+    r"|don'?t (?:have|see)|do not (?:have|see)|does(?: not|n't) (?:provide|contain|include|show"
+    r"|specify|allow)|need more|more information|more context|no answer|n/a)"
+)
+_SORRY = r"(?:sorry|apologi[sz]e|apologies|as an ai|i'm just an|unfortunately)"
+_REFUSAL = re.compile(rf"\b(?:{_CANNOT}|{_LACK}|{_SORRY})\b|\b(?:difficult|hard|challenging) to\b")
+_ONLY_NONE = re.compile(r"\W*(?:none|null|nan|n/?a|unknown|unsure|\?+|-+|nothing)\W*")
+#: What follows these words in the sentence of a refusal is the estimate after all.
+_BUT = re.compile(
+    r"(?:\bbut\b|\bhowever\b|\bthough\b|\byet\b|\bnevertheless|\bstill,|\bapproximately\b|\babout\b"
+    r"|\broughly\b|\baround\b|~|\bestimat(?:e|ed|es)\b(?! (?:the|how|its|an?|of|exact|accurate))"
+    r"|\bit (?:appears|seems|looks)\b|\bi(?:'d| would) (?:say|guess)|\bmy (?:best )?guess"
+    r"|, (?:the|it) (?:object|car|vehicle|person|appears|seems|moves|travels|red|blue))"
+)
+_ABOUT_TOPIC = re.compile(r"(?:about|around) (?:the|its|how|this|that|any)\b")
+_ANSWERED_BEFORE = re.compile(r"\d|.{12}(?:, but\b|\bbut [^,]{0,20}$|\balthough\b|\bthough\b)")
+_ALTHOUGH = re.compile(r"^\W*(?:although|though|while|even though|even if|despite|without)\b")
+
+
+def is_refusal(text: str) -> bool:
+    """Whether anywhere in the text the model declines or says what it lacks."""
+    return bool(_REFUSAL.search(text) or _ONLY_NONE.fullmatch(text))
+
+
+def without_refusals(text: str) -> str:
+    """Drop the sentences that decline, keeping an estimate that follows in the same sentence."""
+    if not _REFUSAL.search(text):
+        return text
+    kept: list[str] = []
+    position = 0
+    for start, end in sentences(text):
+        sentence = text[start:end]
+        match = _REFUSAL.search(sentence)
+        if match:
+            sentence = _tail(sentence, match)
+        kept.append(sentence + text[end : end + 1])
+        position = end
+    return " ".join(kept) if position else text
+
+
+def _tail(sentence: str, refusal: re.Match[str]) -> str:
+    if _ALTHOUGH.match(sentence):
+        comma = sentence.find(",", refusal.end())
+        if comma >= 0:
+            return sentence[comma + 1 :]
+    for match in _BUT.finditer(sentence, refusal.end()):
+        if not _ABOUT_TOPIC.match(sentence, match.start()):
+            return sentence[match.start() :]
+    before = sentence[: refusal.start()]
+    return before if _ANSWERED_BEFORE.search(before) else ""

@@ -1,0 +1,149 @@
+"""Whether two objects are said to move in the same direction."""
+
+from __future__ import annotations
+
+import re
+
+from .clock import clock_mentions
+from .numbers import words_to_digits
+from .question import COLORS, Question
+from .result import Reading, Reason, unreadable
+from .segments import Segment
+from .sentences import CONCLUSION, sentences
+
+SAME, DIFFERENT = "same", "different"
+
+_WAY = r"(?:directions?|ways?|headings?|course|path|orientation|bearings?|trajector(?:y|ies)|lane)"
+_SAME = re.compile(
+    r"\b(?:the )?(?:same|identical|matching|common|shared|one|similar|consistent)"
+    rf"(?: (?:general|overall|relative|clock|movement|travel|exact|basic|approximate|forward))*[ -]{_WAY}\b"
+    r"|\bsame\b(?! (?:time|video|frame|lane|road|speed|pace|street|scene|size|object|period|rate|camera))"
+    r"|\b(?:in )?parallel\b|\balongside (?:each other|one another)|\bin unison\b|\baligned\b|\bmatch(?:es)?\b"
+    r"|\bdirections? (?:of travel )?(?:are|is) (?:similar|alike|identical|equal|consistent)"
+    r"|\bfollow(?:s|ing)? (?:each other|one another|the same|behind|the (?:red|green|blue|yellow|orange|purple"
+    r"|cyan|magenta)|it)\b|\btogether in\b|\bshare\b|\bsimilar(?:ly)? (?:direct|head)\w*|\bsimilarly\b"
+)
+_DIFFERENT = re.compile(
+    rf"\b(?:different|differing|opposite|opposing|separate|distinct|other|another|divergent|contrary|reverse)"
+    rf"(?: (?:general|overall|relative|clock|movement|travel))*[ -]{_WAY}\b|\bdifferent(?:ly)?\b"
+    r"(?! (?:time|speed|lane|position|size|color|object|rate|pace|location|distance|part|type|kind|frame)s?)"
+    r"|\bopposite(?:ly| of| to)?\b(?! (?:side|lane|end)s?)|\bdiverg\w+|\bperpendicular\w*|\borthogonal\w*"
+    r"|\b(?:away from|towards?) (?:each other|one another)|\bhead-on\b|\bdiffer(?:s|ed)?\b|\bapart\b"
+    r"|\bcross(?:es|ing)? (?:paths|each other|in front)|\bintersect\w*|\bright angles?\b"
+    r"|\bcontrasting\b|\bunrelated\b|\bin contrast\b|\bmismatch\w*|\b(?:one|other)(?: \w+){1,6} (?:while|and) the"
+    r" other(?: (?:one|object))?(?: \w+){1,6}"
+)
+_NOT = re.compile(
+    r"\b(?:not|no|never|neither|nor|cannot|without|hardly|rarely|fail(?:s|ed)? to|instead of|rather than"
+    r"|isn't|aren't|don't|doesn't|didn't|wasn't|weren't)\b[^.;:,]{0,48}$|n't\b[^.;:,]{0,48}$"
+)
+_YES = re.compile(
+    r"^[^a-z]*(?:(?:well|so|sure|ok|okay|the (?:short )?answer is|answer)[ ,:]+)?"
+    r"(?:yes|yeah|yep|true|correct|affirmative|indeed|they (?:do|are)\b(?=[.,!]|$)|it (?:does|is)\b(?=[.,!]|$))"
+    r"(?!\s*(?:/|or)\s*no)\b"
+)
+_NO = re.compile(
+    r"^[^a-z]*(?:(?:well|so|sorry|the (?:short )?answer is|answer)[ ,:]+)?"
+    r"(?:nope|no(?![a-z ]*\b(?:difference|clear|scale|way)\b)|false|incorrect|negative"
+    r"|they (?:do not|don't|are not|aren't)(?=[.,!]|$)|not? really)\b"
+)
+_LATER_YES_NO = re.compile(
+    r"\b(?:answer(?: is|:)|so,?|therefore,?|thus,?|hence,?) \W*(yes|no)\b|[\n.] ?\W*(yes|no)\W*$"
+)
+_HEADINGS: tuple[tuple[str, str], ...] = (
+    ("left", r"\bleft(?:wards?)?\b"), ("right", r"\bright(?:wards?)?\b"),
+    ("away", r"\baway from (?:the )?(?:camera|viewer|ego|us)\b|\b(?:forwards?|straight|ahead)\b"),
+    ("toward", r"\btowards? (?:the )?(?:camera|viewer|ego|us)\b|\bbackwards?\b|\boncoming\b"),
+    ("up", r"\b(?:up(?:wards?)?|top)\b"), ("down", r"\b(?:down(?:wards?)?|bottom)\b"),
+    ("north", r"\bnorth(?:bound|wards?)?\b"), ("south", r"\bsouth(?:bound|wards?)?\b"),
+    ("east", r"\beast(?:bound|wards?)?\b"), ("west", r"\bwest(?:bound|wards?)?\b"),
+)  # fmt: skip
+_HEADING = re.compile("|".join(f"(?P<{name}>{pattern})" for name, pattern in _HEADINGS))
+_FROM = re.compile(r"\bfrom (?:the )?$")
+_OBJECT = re.compile(
+    rf"\b(?:{'|'.join(COLORS)})\b|\b(?:first|second|other|former|latter)\b|\bobject [12ab]\b|\bone\b"
+)
+_BOTH = re.compile(r"\b(?:both|they|together|the two|these two|each)\b")
+_STILL = re.compile(
+    r"\b(?:stationary|parked|not moving|motionless|remains? still|standing still|does(?: not|n't) move)\b"
+)
+_ASKING = re.compile(r"\b(?:to determine|whether|if the(?:y| two| objects)|let'?s|we need|the question|asks?)\b")
+
+
+def read_same_direction(segment: Segment, question: Question) -> Reading:
+    """Read ``same`` or ``different``; a stated direction outweighs yes or no."""
+    text = segment.text
+    stated, concluding = _statements(text)
+    answer = _yes_no(text, question.yes_is_same)
+    if concluding:
+        return Reading(choice=concluding[-1])
+    if stated and len(set(stated)) == 1:
+        return Reading(choice=stated[-1])
+    if answer:
+        return Reading(choice=answer)
+    if stated:
+        return Reading(choice=stated[-1])
+    inferred = _inferred(text)
+    if inferred:
+        return Reading(choice=inferred)
+    return unreadable(Reason.NO_CHOICE)
+
+
+def _statements(text: str) -> tuple[list[str], list[str]]:
+    """Return what each sentence states, and what the concluding sentences state."""
+    stated: list[str] = []
+    concluding: list[str] = []
+    spans = list(sentences(text))
+    for start, end in spans:
+        sentence = text[start:end]
+        if _ASKING.search(sentence) and len(spans) > 1:
+            continue
+        verdict = _verdict(sentence)
+        if verdict:
+            stated.append(verdict)
+            if CONCLUSION.search(sentence):
+                concluding.append(verdict)
+    return stated, concluding
+
+
+def _verdict(sentence: str) -> str | None:
+    found: list[tuple[int, str]] = []
+    for pattern, plainly, negated in ((_SAME, SAME, DIFFERENT), (_DIFFERENT, DIFFERENT, SAME)):
+        for match in pattern.finditer(sentence):
+            before = re.sub(r"^\W*no\b[,.: ]", " ", sentence[: match.start()])
+            found.append((match.start(), negated if _NOT.search(before) else plainly))
+    if not found:
+        return None
+    return max(found)[1]
+
+
+def _yes_no(text: str, yes_is_same: bool) -> str | None:
+    later = list(_LATER_YES_NO.finditer(text))
+    if later:
+        said_yes = "yes" in later[-1].groups()
+    elif _YES.search(text):
+        said_yes = True
+    elif _NO.search(text):
+        said_yes = False
+    else:
+        return None
+    return SAME if said_yes == yes_is_same else DIFFERENT
+
+
+def _inferred(text: str) -> str | None:
+    """Compare what is said of each object, where nothing is said of both."""
+    hours = [m.hour for m in clock_mentions(words_to_digits(text)) if m.hour]
+    if len(hours) >= 2:
+        return SAME if hours[0] == hours[-1] else DIFFERENT
+    headings = [
+        (m.start(), str(m.lastgroup))
+        for m in _HEADING.finditer(text)
+        if not _FROM.search(text, max(0, m.start() - 12), m.start())
+    ]
+    names = {name for _, name in headings}
+    objects = {m.group() for m in _OBJECT.finditer(text)}
+    if _BOTH.search(text) and (len(names) == 1 or hours):
+        return SAME
+    if len(headings) >= 2 and len(objects) >= 2:
+        return SAME if len(names) == 1 else DIFFERENT
+    return DIFFERENT if _STILL.search(text) and len(objects) >= 2 else None

@@ -1,0 +1,160 @@
+"""Where in a response the answer stands: tags, boxes, JSON, "Final answer:", or all of it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from .normalize import BOX_CLOSE, BOX_OPEN, plain
+
+_THINK = r"(?:think|thinking|thought|thoughts|reasoning|analysis|reflection|scratchpad|cot)"
+_THOUGHT = re.compile(rf"[<\[◁]{_THINK}[>\]▷].*?[<\[◁]/{_THINK}[>\]▷]", re.DOTALL)
+_THOUGHT_END = re.compile(rf"[<\[◁]/{_THINK}[>\]▷]")
+_THOUGHT_START = re.compile(rf"[<\[◁]{_THINK}[>\]▷]")
+_ANSWER_TAG = re.compile(
+    r"[<\[](answer|final_answer|final|output|response|result)[>\]](.{0,4000}?)"
+    r"(?:[<\[]/\1[>\]]|$)",
+    re.DOTALL,
+)
+_BOX = re.compile(f"{BOX_OPEN}([^{BOX_OPEN}{BOX_CLOSE}]{{0,2000}}){BOX_CLOSE}")
+_TAG = re.compile(r"</?[a-z][a-z_ ]{0,30}/?>")
+
+_NOUN = r"(?:answer|estimate|estimation|conclusion|verdict|prediction|result|response|choice)"
+_MARKER = re.compile(
+    rf"(?:\b(?:final|correct|best|overall|estimated|my|the|short|direct|predicted)[ ]+)+{_NOUN}\b"
+    r"(?:[ ]to (?:the|this|your) question)?(?:[ ]\([^()\n]{0,40}\))?"
+    r"(?:[ ]*(?::|=|-|\n)+|[ ]+(?:is|was|would be|will be|should be|must be|are)\b:?)"
+    rf"(?:[ ]that\b)?|(?:^|\n|[.;:!?][ ])[ ]*(?:{_NOUN}|ans|a)[ ]*(?::|=|\n)+"
+    r"|(?:^|\n)[ ]*final (?:distance|speed|direction|time|interval)[ ]*:"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A stretch of the response, without markup.
+
+    Attributes:
+        text: normalised text.
+        strong: whether the model itself marked this as its answer.
+        bold: numbers and words that the model printed in bold.
+    """
+
+    text: str
+    strong: bool
+    bold: frozenset[str] = frozenset()
+
+
+_BOLD = re.compile(r"\*\*([^*\n]{1,120})\*\*|__([^_\n]{1,120})__")
+_BOLD_ATOM = re.compile(r"\d+(?:[.,]\d+)*|[a-z]+")
+
+
+def without_thought(text: str) -> str:
+    """Drop the model's thinking, unless it wrote nothing besides."""
+    if "think" not in text and "/" not in text:
+        return text
+    outside = _THOUGHT.sub(" ", text)
+    closings = list(_THOUGHT_END.finditer(outside))
+    if closings:  # templates that open the block in the prompt show only its end
+        outside = outside[closings[-1].end() :]
+    opening = _THOUGHT_START.search(outside)
+    if opening:
+        before = outside[: opening.start()]
+        return before if before.strip() else outside[opening.end() :]
+    return outside if outside.strip() else _TAG.sub(" ", text)
+
+
+def segments(text: str, from_json: Callable[[object], str | None]) -> Iterator[Segment]:
+    """Yield the places to read, the most authoritative first and the whole text last.
+
+    Args:
+        text: a normalised response.
+        from_json: the task's way to write a parsed JSON value as a sentence, None where the
+            value holds nothing for it.
+    """
+    text = without_thought(text)
+    bold = _bold(text)
+    if "answer" in text or "output" in text or "final" in text or "result" in text:
+        for match in reversed(list(_ANSWER_TAG.finditer(text))):
+            yield from _inside(match.group(2), from_json, bold)
+    for match in reversed(list(_BOX.finditer(text))):
+        yield Segment(plain(match.group(1)).strip(), True, bold)
+    if "{" in text or "[" in text:
+        yield from _json_segments(text, from_json, bold)
+    body = plain(_TAG.sub(" ", text) if "<" in text else text)
+    for match in reversed(list(_MARKER.finditer(body))):
+        rest = body[match.end() :].strip()
+        if rest:
+            paragraph = re.split(r"\n\s*\n|\n(?=[a-z ]{0,20}(?:explanation|reason|note|because))", rest)
+            yield Segment(paragraph[0], True, bold)
+            if len(paragraph) > 1:
+                yield Segment(rest, True, bold)
+            break
+    yield Segment(body, False, bold)
+
+
+def _inside(
+    text: str, from_json: Callable[[object], str | None], bold: frozenset[str]
+) -> Iterator[Segment]:
+    if "{" in text:
+        yield from _json_segments(text, from_json, bold)
+    for match in reversed(list(_BOX.finditer(text))):
+        yield Segment(plain(match.group(1)).strip(), True, bold)
+    yield Segment(plain(text).strip(), True, bold)
+
+
+def _bold(text: str) -> frozenset[str]:
+    if "**" not in text and "__" not in text:
+        return frozenset()
+    return frozenset(
+        atom.group()
+        for match in _BOLD.finditer(text)
+        for atom in _BOLD_ATOM.finditer(match.group(1) or match.group(2))
+    )
+
+
+_OPENING = re.compile(r"[{\[](?=\s*[{\[\"'\d}\]])")
+_DECODER = json.JSONDecoder()
+#: At most this many opening brackets are tried, so that "{{{{…" costs nothing.
+_MAX_TRIES = 24
+
+
+def _json_segments(
+    text: str, from_json: Callable[[object], str | None], bold: frozenset[str]
+) -> Iterator[Segment]:
+    values: list[object] = []
+    position = tries = 0
+    while tries < _MAX_TRIES:
+        opening = _OPENING.search(text, position)
+        if opening is None:
+            break
+        tries += 1
+        value, end = _decode(text, opening.start())
+        if value is not None:
+            values.append(value)
+        position = end
+    for value in reversed(values):
+        sentence = from_json(value)
+        if sentence:
+            yield Segment(sentence, True, bold)
+
+
+def _decode(text: str, start: int) -> tuple[object, int]:
+    """Parse JSON at ``start``; Python's single quotes and trailing commas are forgiven."""
+    window = text[start : start + 4000]
+    if window.count("{") + window.count("[") > 100:  # deep nesting is no answer
+        return None, start + 1
+    try:
+        value, length = _DECODER.raw_decode(window)
+        return value, start + length
+    except ValueError:
+        pass
+    closing = window.find("}")
+    if closing < 0:
+        return None, start + 1
+    forgiving = re.sub(r",\s*([}\]])", r"\1", window[: closing + 1].replace("'", '"'))
+    try:
+        return json.loads(forgiving), start + closing + 1
+    except ValueError:
+        return None, start + 1

@@ -1,0 +1,32 @@
+"""Sentences, and what marks one of them as the conclusion."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+_END = re.compile(r"\n+|(?<!\bno)(?<!\bfig)[.!?]+[\"')\]]*(?:\s+|$)|[;。]\s*")
+
+CONCLUSION = re.compile(
+    r"\b(?:therefore|thus|hence|consequently|in conclusion|to conclude|in summary|to summarize"
+    r"|overall|so,? (?:the|it|its|i|we|my|that|this|they|both|answer|yes|no|red|green|blue|yellow"
+    r"|orange|purple|cyan|magenta|about|approximately|a)|as a result|accordingly|final(?:ly)?"
+    r"|concluded?|conclusion|altogether|in short|all in all|based on (?:this|these|the above"
+    r"|my|our|that)|this (?:means|suggests|indicates|gives)|answer|best estimate|i(?:'d| would)"
+    r" (?:say|estimate|guess)|my (?:estimate|guess))\b"
+)
+HYPOTHETICAL = re.compile(
+    r"\b(?:assum\w+|suppos\w+|if (?:we|the|it|each|one|you|this|i)|for example|for instance"
+    r"|typical(?:ly)?|usual(?:ly)?|generally|standard|would need|say,)\b"
+)
+
+
+def sentences(text: str) -> Iterator[tuple[int, int]]:
+    """Yield the offsets of every sentence; line breaks and semicolons end one too."""
+    start = 0
+    for match in _END.finditer(text):
+        if match.start() > start:
+            yield start, match.start()
+        start = match.end()
+    if start < len(text):
+        yield start, len(text)
