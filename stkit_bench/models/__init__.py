@@ -1,1 +1,5 @@
-"""Placeholder docstring replaced by the room."""
+"""Who answers: baselines that see no video, and models."""
+
+from stkit_bench.models.answerer import Answerer, Row
+
+__all__ = ["Answerer", "Row"]

@@ -1,0 +1,131 @@
+"""Scores as tables of text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from stkit_bench import published
+from stkit_bench.results import Comparison, Difference, Interval, Scores, TaskScores
+from stkit_datasets.tasks.names import TASKS
+
+__all__ = ["comparison_text", "published_text", "scores_text"]
+
+#: The papers' abbreviations, in the order of the tasks.
+_SHORT = ("TD", "TS", "MD", "DT", "TDC", "TSC", "MDC")
+
+
+def scores_text(scores: Scores, reader: str) -> str:
+    """Return the scores as a table, with what was not read or not answered below it."""
+    lines = [
+        f"{scores.n} questions on {scores.n_clusters} clips, reader: {reader}, "
+        f"{scores.level:.0%} intervals from {scores.n_resamples} resamples of clips",
+        "",
+    ]
+    rows = [("task", "n", "coverage", "accuracy %", "", "error")]
+    rows += [_task_row(task) for task in scores.tasks.values()]
+    average = scores.average_of_present
+    if average is not None:
+        complete = scores.average_accuracy is not None
+        name = "average" if complete else f"average of {len(scores.average_over)} tasks only"
+        interval = _percent_interval(scores.average_of_present_interval)
+        rows.append(
+            (name, str(scores.n), _share(scores.coverage), f"{100 * average:.1f}", interval, "")
+        )
+    lines += _columns(rows, right=(1, 2, 3))
+    if scores.missing_tasks:
+        lines += ["", f"no question of: {', '.join(scores.missing_tasks)}"]
+    if scores.n_unanswered:
+        lines += ["", f"not answered: {scores.n_unanswered} (counted as wrong)"]
+    if scores.unread:
+        told = ", ".join(f"{reason} {count}" for reason, count in scores.unread.items())
+        unread = sum(scores.unread.values())
+        lines += ["", f"answered but not readable: {unread} (counted as wrong): {told}"]
+    return "\n".join(lines) + "\n"
+
+
+def published_text(scores: Scores, name: str) -> str:
+    """Return the papers' accuracies with these scores on top, in percent."""
+    own = [
+        f"{100 * scores.tasks[task].accuracy:.1f}" if task in scores.tasks else "-"
+        for task in TASKS
+    ]
+    average = scores.average_accuracy
+    own.append("-" if average is None else f"{100 * average:.1f}")
+    lines = ["Accuracy in percent beside published rows. Theirs are on the papers' own questions."]
+    for table_name in ("stkit_bench_v1", "stkit_bench_v2"):
+        table = published.table(table_name)
+        rows = [("", *_SHORT, "average"), (name, *own)]
+        rows += [
+            (row.model, *(f"{row.accuracy[task]:.1f}" for task in TASKS), f"{row.average:.1f}")
+            for row in table.rows
+        ]
+        lines += ["", f"{table.source} (answers read by {table.reader})"]
+        lines += _columns(rows, right=range(1, 9))
+    return "\n".join(lines) + "\n"
+
+
+def comparison_text(comparison: Comparison, name_a: str, name_b: str) -> str:
+    """Return the paired differences as a table."""
+    rows = [("task", "n", name_a, name_b, "difference", "", "p")]
+    named = dict(comparison.tasks)
+    if comparison.average is not None:
+        named[f"average of {len(comparison.average_over)} tasks"] = comparison.average
+    rows += [_difference_row(name, difference) for name, difference in named.items()]
+    lines = [
+        f"accuracy in percent, {comparison.level:.0%} intervals of the paired difference from "
+        f"{comparison.n_resamples} resamples of {comparison.n_clusters} clips",
+        "",
+        *_columns(rows, right=(1, 2, 3, 4)),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _difference_row(name: str, difference: Difference) -> tuple[str, ...]:
+    return (
+        name,
+        str(difference.n),
+        f"{100 * difference.accuracy_a:.1f}",
+        f"{100 * difference.accuracy_b:.1f}",
+        f"{100 * difference.difference:+.1f}",
+        _percent_interval(difference.interval),
+        "" if difference.p_value is None else f"{difference.p_value:.3f}",
+    )
+
+
+def _task_row(task: TaskScores) -> tuple[str, ...]:
+    error = ""
+    if task.mae is not None:
+        error = f"MAE {task.mae:.2f} {task.mae_unit}{_interval(task.mae_interval)}"
+    elif task.mean_iou is not None:
+        error = f"mean IoU {task.mean_iou:.2f}{_interval(task.mean_iou_interval)}"
+    return (
+        task.task,
+        str(task.n),
+        _share(task.coverage),
+        f"{100 * task.accuracy:.1f}",
+        _percent_interval(task.accuracy_interval),
+        error,
+    )
+
+
+def _share(value: float | None) -> str:
+    return "" if value is None else f"{value:.1%}"
+
+
+def _percent_interval(interval: Interval | None) -> str:
+    return "" if interval is None else f"[{100 * interval[0]:.1f}, {100 * interval[1]:.1f}]"
+
+
+def _interval(interval: Interval | None) -> str:
+    return "" if interval is None else f" [{interval[0]:.2f}, {interval[1]:.2f}]"
+
+
+def _columns(rows: Sequence[Sequence[str]], right: Sequence[int]) -> list[str]:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return [
+        "  ".join(
+            cell.rjust(width) if column in right else cell.ljust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
