@@ -98,7 +98,7 @@ class Columns:
             column = self.table[name]
             if not nullable:
                 self._refuse_nulls(name)
-            values = column.cast(pa.float64()).to_numpy()
+            values = column.cast(pa.float64(), safe=False).to_numpy()
             bad = ~(np.abs(values) <= MAX_MAGNITUDE)
             if nullable and column.null_count:
                 bad &= column.is_valid().to_numpy()

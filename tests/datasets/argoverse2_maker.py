@@ -24,6 +24,7 @@ CAMERAS = (
     "ring_rear_right",
 )
 SIZES_LWH_M = {"car": (4.0, 2.0, 1.5), "walker": (0.6, 0.6, 1.7)}
+FLOATS = ("length_m", "width_m", "height_m", "qw", "qx", "qy", "qz", "tx_m", "ty_m", "tz_m")
 CATEGORIES = {"car": "REGULAR_VEHICLE", "walker": "PEDESTRIAN"}
 
 
@@ -75,21 +76,7 @@ def annotations_table(sweep_ns):
             )
     schema = pa.schema(
         [("timestamp_ns", pa.int64()), ("track_uuid", pa.string()), ("category", pa.string())]
-        + [
-            (name, pa.float64())
-            for name in [
-                "length_m",
-                "width_m",
-                "height_m",
-                "qw",
-                "qx",
-                "qy",
-                "qz",
-                "tx_m",
-                "ty_m",
-                "tz_m",
-            ]
-        ]
+        + [(name, pa.float64()) for name in FLOATS]
         + [("num_interior_pts", pa.int64())]
     )
     return pa.Table.from_pylist(rows, schema=schema)

@@ -68,7 +68,7 @@ def test_real_centers_agree_with_the_raw_files(real_log):
             p = np.array([box.tx_m, box.ty_m, box.tz_m])
             # Rodrigues' form of a quaternion's rotation.
             turned = p + 2 * w * np.cross(v, p) + 2 * np.cross(v, np.cross(v, p))
-            expected = turned + [pose.tx_m, pose.ty_m, pose.tz_m]
+            expected = turned + np.array([pose.tx_m, pose.ty_m, pose.tz_m])
             np.testing.assert_allclose(clip.tracks.centers_m[i, j], expected, atol=1e-7)
             assert clip.tracks.sizes_lwh_m[i, j].tolist() == [
                 box.length_m,
@@ -173,7 +173,7 @@ def test_camera_pose_without_images_is_at_the_grid_time(tmp_path):
 
 def check_camera_at(clip, seconds):
     """The camera sits 1.5 m above the ego car and looks along its heading."""
-    position = maker.ego_position_m(seconds) + [0, 0, 1.5]
+    position = maker.ego_position_m(seconds) + np.array([0, 0, 1.5])
     yaw = maker.ego_yaw_rad(seconds)
     ahead = np.stack([np.cos(yaw), np.sin(yaw), 0 * yaw], axis=-1)
     for where, depth in ((position, 0.0), (position + 7 * ahead, 7.0)):
@@ -356,5 +356,6 @@ def test_options_out_of_range(tmp_path, options, message):
 
 def test_a_source_can_be_pickled(tmp_path):
     maker.make_log(tmp_path)
-    source = pickle.loads(pickle.dumps(Argoverse2(tmp_path, {"cameras": ["ring_side_left"]})))
+    copied = pickle.dumps(Argoverse2(tmp_path, {"cameras": ["ring_side_left"]}))
+    source = pickle.loads(copied)  # noqa: S301
     assert [c.camera.name for c in source.read("validation", maker.LOG).clips] == ["ring_side_left"]
