@@ -21,15 +21,29 @@ BoolArray = NDArray[np.bool_]
 
 
 class Frames(Protocol):
-    """Where the pixels of a clip come from; implementations stand in ``stkit_datasets.video``."""
+    """The pictures of one clip, in order, readable again and again.
 
-    names: tuple[str, ...]
-    """One name a frame, relative to the data folder (``clip.mp4#t=3.500`` for a video file)."""
+    Implementations stand in ``stkit_datasets.video.frames``.
+    """
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """One name a frame, relative to the data folder; of a video ``clip.mp4#t=3.500``."""
+        ...
+
+    @property
+    def size_px(self) -> tuple[int, int]:
+        """(width, height) of the source pictures, upright; box coordinates refer to it."""
+        ...
 
     def __len__(self) -> int: ...
 
-    def read(self, height_px: int | None) -> Iterator[NDArray[np.uint8]]:
-        """Yield every frame in order as (H, W, 3) RGB, scaled down to at most ``height_px``."""
+    def read(self, height_px: int | None = None) -> Iterator[NDArray[np.uint8]]:
+        """Yield every frame as (H, W, 3) RGB, at most ``height_px`` high, of even size."""
+        ...
+
+    def read_planes(self, height_px: int | None = None) -> Iterator[NDArray[np.uint8]]:
+        """Yield every frame as (3 H / 2, W) YUV 4:2:0 planes of the same size."""
         ...
 
 

@@ -9,8 +9,9 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from stkit_datasets.clip import Frames
+
 from .encode import DEFAULT_CRF, DEFAULT_PRESET, encode_mp4
-from .frames import Frames
 from .overlay import draw_boxes_on_planes
 from .palette import rgb_of
 from .pictures import SizePx, UInt8Array

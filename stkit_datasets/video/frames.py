@@ -4,32 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from .errors import VideoError
 from .pictures import SizePx, UInt8Array, require_av, to_planes, to_rgb, upright_size
 from .video_file import VideoFile
-
-
-class Frames(Protocol):
-    """The pictures of one clip, in order, readable again and again."""
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """One name per frame, relative to the data root; of a video "clip.mp4#t=3.500"."""
-
-    @property
-    def size_px(self) -> SizePx:
-        """(width, height) of the source pictures, upright; box coordinates refer to it."""
-
-    def __len__(self) -> int:
-        """Return the number of frames."""
-
-    def read(self, height_px: int | None = None) -> Iterator[UInt8Array]:
-        """Yield every frame as H x W x 3 uint8 RGB, at most ``height_px`` high, even sizes."""
-
-    def read_planes(self, height_px: int | None = None) -> Iterator[UInt8Array]:
-        """Yield every frame as YUV 4:2:0 planes, see :mod:`stkit_datasets.video.pictures`."""
 
 
 class _DecodedFrames:

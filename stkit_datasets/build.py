@@ -1,0 +1,294 @@
+"""Build a source into Parquet shards, unit by unit, so that a killed build goes on where it was."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass, field
+from itertools import islice
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from tqdm import tqdm
+
+from stkit_datasets import atomic, schema
+from stkit_datasets.errors import ConfigError, SourceError
+from stkit_datasets.rows import RowConfig
+from stkit_datasets.sources import open_source
+from stkit_datasets.sources.base import SPLITS, Source
+from stkit_datasets.units_of_work import Report, build_fingerprint, joined, unit_rows
+from stkit_datasets.wording import Wording
+
+logger = logging.getLogger(__name__)
+
+SHARD_BYTES = 500_000_000
+"""Shards are cut at about this size, small enough to stream and large enough to be few."""
+ROW_GROUP_ROWS = 50
+"""Rows of video read at once: some megabytes."""
+
+_REPORT_KEY = b"stkit_report"
+
+
+@dataclass(frozen=True)
+class BuildConfig:
+    """What to build and how.
+
+    Attributes:
+        source: a key of ``stkit_datasets.sources.SOURCES``.
+        data_dir: the folder with the official files.
+        out: the folder to write to; several sources can share one.
+        splits: the splits to build.
+        rows: what decides the rows.
+        source_options: the source's own settings.
+        workers: processes.
+        on_error: ``raise``, or ``skip`` to count a broken unit in the report and go on.
+        shard_bytes: about how large a shard gets.
+    """
+
+    source: str
+    data_dir: Path | None
+    out: Path
+    splits: tuple[str, ...] = SPLITS
+    rows: RowConfig = field(default_factory=RowConfig)
+    source_options: dict[str, Any] = field(default_factory=dict)
+    workers: int = 1
+    on_error: str = "raise"
+    shard_bytes: int = SHARD_BYTES
+
+    def __post_init__(self) -> None:
+        unknown = set(self.splits) - set(SPLITS)
+        if unknown or not self.splits:
+            raise ConfigError(
+                f"splits must be among {', '.join(SPLITS)}, got {list(self.splits)!r}"
+            )
+        if self.on_error not in ("raise", "skip"):
+            raise ConfigError(f"on_error must be one of raise, skip, got {self.on_error!r}")
+        if self.workers < 1 or self.shard_bytes < 1:
+            raise ConfigError("workers and shard_bytes must be at least 1")
+
+
+def build(config: BuildConfig, *, progress: bool = True) -> Report:
+    """Build all splits of a source into ``out/SOURCE/SPLIT-NNNNN-of-NNNNN.parquet``.
+
+    The same build, finished earlier, is not done again: its report is returned. Every finished
+    unit is kept in ``out/.unfinished`` until its split is whole; a build that was
+    killed reads them and ends in the same bytes. Nothing half-written ever stands where a
+    finished shard would be.
+
+    Args:
+        config: what to build.
+        progress: show a bar with units done, questions, rate and time left.
+
+    Returns:
+        What was made, dropped and skipped.
+
+    Raises:
+        ConfigError: a setting is wrong.
+        SourceError: a file of the source is missing or broken, and ``on_error`` is ``raise``; or
+            the data folder holds no unit of the splits.
+    """
+    source = open_source(config.source, config.data_dir, config.source_options)
+    fingerprint = build_fingerprint(
+        source,
+        config.rows,
+        config.splits,
+        on_error=config.on_error,
+        options=json.dumps(config.source_options, sort_keys=True, default=str),
+    )
+    units = {split: list(source.units(split)) for split in config.splits}
+    if not any(units.values()):
+        raise SourceError(
+            str(config.data_dir), f"no {' or '.join(config.splits)} units of {config.source!r}"
+        )
+    finished = _finished_report(config, fingerprint, units)
+    if finished is not None:
+        return finished
+    unfinished = config.out / ".unfinished" / f"{config.source}-{fingerprint}"
+    total = Report()
+    folder = config.out / config.source
+    for split, names in units.items():
+        if not names:
+            continue
+        report = Report()
+        paths = [unfinished / split / f"{name}.parquet" for name in names]
+        done = _built_units(source, split, names, paths, config)
+        bar = tqdm(
+            done,
+            total=len(names),
+            desc=f"{config.source} {split}",
+            unit="unit",
+            disable=not progress,
+        )
+        for unit_report in bar:
+            report.add(unit_report)
+            bar.set_postfix(questions=sum(report.questions.values()), refresh=False)
+        _write_shards(paths, folder, split, config.shard_bytes)
+        total.add(report)
+    _write_report(config, fingerprint, total)
+    write_card(config.out)
+    shutil.rmtree(unfinished)
+    _remove_if_empty(unfinished.parent)
+    return total
+
+
+def _finished_report(
+    config: BuildConfig, fingerprint: str, units: dict[str, list[str]]
+) -> Report | None:
+    """The report of this very build when an earlier run has finished it, else None."""
+    path = config.out / "reports" / f"{config.source}.json"
+    if not path.exists():
+        return None
+    content = json.loads(path.read_text(encoding="utf-8"))
+    folder = config.out / config.source
+    whole = all(
+        any(folder.glob(f"{split}-*-of-*.parquet")) for split, names in units.items() if names
+    )
+    if content.get("fingerprint") != fingerprint or not whole:
+        return None
+    return Report.from_dict({key: content[key] for key in Report().to_dict()})
+
+
+def _built_units(
+    source: Source, split: str, names: Sequence[str], paths: Sequence[Path], config: BuildConfig
+) -> Iterator[Report]:
+    """Yield the report of every unit in order, building those that are not there yet."""
+    jobs = [
+        (source, split, name, path, config.rows, config.on_error)
+        for name, path in zip(names, paths, strict=True)
+    ]
+    if config.workers == 1:
+        yield from map(_build_unit, jobs)
+        return
+    # Forked workers would inherit locks of Arrow's and FFmpeg's threads in an unknown state.
+    with ProcessPoolExecutor(config.workers, mp_context=get_context("spawn")) as pool:
+        ahead = iter(jobs)
+        waiting = [pool.submit(_build_unit, job) for job in islice(ahead, 4 * config.workers)]
+        try:
+            while waiting:
+                yield waiting.pop(0).result()
+                waiting += [pool.submit(_build_unit, job) for job in islice(ahead, 1)]
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+def _build_unit(job: tuple[Source, str, str, Path, RowConfig, str]) -> Report:
+    source, split, name, path, config, on_error = job
+    kept = _kept_report(path)
+    if kept is not None:
+        return kept
+    built = unit_rows(source, split, name, config, wording=_wording(config), on_error=on_error)
+    table = joined(built.tables).replace_schema_metadata(
+        {_REPORT_KEY: json.dumps(built.report.to_dict()).encode()}
+    )
+    with atomic.replacing(path) as temporary:
+        pq.write_table(table, temporary, row_group_size=ROW_GROUP_ROWS)
+    return built.report
+
+
+_parsed: dict[str, Wording] = {}
+
+
+def _wording(config: RowConfig) -> Wording:
+    key = str(config.wording_path)
+    if key not in _parsed:
+        _parsed[key] = config.wording
+    return _parsed[key]
+
+
+def _kept_report(path: Path) -> Report | None:
+    """The report of a unit that an earlier run finished, or None."""
+    if not path.exists():
+        return None
+    metadata = pq.read_metadata(path).metadata or {}
+    return Report.from_dict(json.loads(metadata[_REPORT_KEY]))
+
+
+def _write_shards(paths: Sequence[Path], folder: Path, split: str, shard_bytes: int) -> None:
+    """Join unit files, in order, into shards; old shards of the split give way at the end."""
+    groups: list[list[Path]] = [[]]
+    size = 0
+    for path in paths:
+        unit_bytes = path.stat().st_size
+        if groups[-1] and size + unit_bytes > shard_bytes:
+            groups.append([])
+            size = 0
+        groups[-1].append(path)
+        size += unit_bytes
+    old = set(folder.glob(f"{split}-*-of-*.parquet"))
+    full_schema = schema.features().arrow_schema
+    written = set()
+    for number, group in enumerate(groups):
+        target = folder / f"{split}-{number:05d}-of-{len(groups):05d}.parquet"
+        with (
+            atomic.replacing(target) as temporary,
+            pq.ParquetWriter(temporary, full_schema) as writer,
+        ):
+            for table in _row_groups(group):
+                writer.write_table(table.cast(full_schema), row_group_size=ROW_GROUP_ROWS)
+        written.add(target)
+    for path in old - written:
+        path.unlink()
+
+
+def _row_groups(paths: Sequence[Path]) -> Iterator[pa.Table]:
+    """Tables of ``ROW_GROUP_ROWS`` rows across unit borders, however small the units are."""
+    pending: list[pa.Table] = []
+    rows = 0
+    for path in paths:
+        file = pq.ParquetFile(path)
+        for index in range(file.num_row_groups):
+            pending.append(file.read_row_group(index))
+            rows += pending[-1].num_rows
+            while rows >= ROW_GROUP_ROWS:
+                table = pa.concat_tables(pending)
+                yield table.slice(0, ROW_GROUP_ROWS).replace_schema_metadata(None)
+                pending = [table.slice(ROW_GROUP_ROWS)]
+                rows -= ROW_GROUP_ROWS
+    if rows:
+        yield pa.concat_tables(pending).replace_schema_metadata(None)
+
+
+def _write_report(config: BuildConfig, fingerprint: str, report: Report) -> None:
+    content = {
+        "source": config.source,
+        "splits": list(config.splits),
+        "fingerprint": fingerprint,
+        "rows": asdict(config.rows),
+        **report.to_dict(),
+    }
+    path = config.out / "reports" / f"{config.source}.json"
+    atomic.write_text(path, json.dumps(content, indent=2, sort_keys=True) + "\n")
+
+
+def write_card(out: Path) -> None:
+    """Write the README whose YAML makes ``load_dataset(out, SOURCE)`` work without STKit."""
+    lines = ["---", "configs:"]
+    for folder in sorted(path for path in out.iterdir() if path.is_dir()):
+        splits = [split for split in SPLITS if any(folder.glob(f"{split}-*-of-*.parquet"))]
+        if splits:
+            lines += [f"- config_name: {folder.name}", "  data_files:"]
+            for split in splits:
+                lines += [f"  - split: {split}", f"    path: {folder.name}/{split}-*.parquet"]
+    lines += [
+        "---",
+        "",
+        "# STKit rows",
+        "",
+        "Kinematic questions about video clips, built by STKit. `load_dataset` on this folder,",
+        "with the name of a source, gives the rows; `reports/` says what each build made and",
+        "dropped. The rows come under the licence of the data they were made from.",
+        "",
+    ]
+    atomic.write_text(out / "README.md", "\n".join(lines))
+
+
+def _remove_if_empty(folder: Path) -> None:
+    if not any(folder.iterdir()):
+        folder.rmdir()

@@ -1,0 +1,137 @@
+"""The ``stkit`` command: build rows, explain one."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from stkit_datasets._version import __version__
+from stkit_datasets.errors import ConfigError, StkitError
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit status, 2 for bad input."""
+    parser = _parser()
+    arguments = parser.parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    try:
+        return int(arguments.run(arguments))
+    except StkitError as error:
+        sys.stderr.write(f"stkit: {error}\n")
+        return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="stkit", description=__doc__)
+    parser.add_argument("--version", action="version", version=f"stkit {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    _add_build(commands)
+    _add_explain(commands)
+    return parser
+
+
+def _add_build(commands: Any) -> None:
+    from stkit_datasets.sources import SOURCES
+
+    build = commands.add_parser("build", help="turn a source's official files into question rows")
+    build.set_defaults(run=_build)
+    build.add_argument("source", choices=list(SOURCES), metavar=f"SOURCE ({', '.join(SOURCES)})")
+    build.add_argument("--data-dir", type=Path, help="folder with the official files")
+    build.add_argument("--out", type=Path, required=True, help="folder to write to")
+    build.add_argument(
+        "--split", action="append", choices=["train", "validation"], help="default: both"
+    )
+    build.add_argument(
+        "--video",
+        choices=["overlay", "raw", "none"],
+        default="overlay",
+        help="boxes drawn (default), bare, or annotations only",
+    )
+    build.add_argument("--seed", type=int, default=0, help="of every draw (default 0)")
+    build.add_argument("--wording", help="JSON file or folder that replaces the sentences")
+    build.add_argument("--workers", type=int, default=1, help="processes (default 1)")
+    build.add_argument(
+        "--on-error",
+        choices=["raise", "skip"],
+        default="raise",
+        help="skip: report a broken scene and go on",
+    )
+    build.add_argument(
+        "--option",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a setting of the source itself; commas make a list",
+    )
+
+
+def _build(arguments: argparse.Namespace) -> int:
+    from stkit_datasets.build import BuildConfig, build
+    from stkit_datasets.rows import RowConfig
+    from stkit_datasets.sources.base import SPLITS
+
+    config = BuildConfig(
+        source=arguments.source,
+        data_dir=arguments.data_dir,
+        out=arguments.out,
+        splits=tuple(split for split in SPLITS if split in (arguments.split or SPLITS)),
+        rows=RowConfig(video=arguments.video, seed=arguments.seed, wording_path=arguments.wording),
+        source_options=dict(parse_option(text) for text in arguments.option),
+        workers=arguments.workers,
+        on_error=arguments.on_error,
+    )
+    report = build(config)
+    sys.stdout.write(report.to_text() + "\n")
+    return 0
+
+
+def parse_option(text: str) -> tuple[str, Any]:
+    """Read ``NAME=VALUE``: whole numbers and decimals become numbers, commas make a list."""
+    name, sign, value = text.partition("=")
+    if not sign or not name:
+        raise ConfigError(f"--option needs NAME=VALUE, got {text!r}")
+    if "," in value:
+        return name, [_number_or_text(part) for part in value.split(",") if part]
+    return name, _number_or_text(value)
+
+
+def _number_or_text(text: str) -> int | float | str:
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+def _add_explain(commands: Any) -> None:
+    explain = commands.add_parser("explain", help="show the audit of one question")
+    explain.set_defaults(run=_explain)
+    explain.add_argument("row_id", metavar="ROW_ID")
+    explain.add_argument(
+        "--data", type=Path, required=True, help="a built folder, or one Parquet file of it"
+    )
+    explain.add_argument(
+        "--picture", type=Path, help="where to write the picture (default: ROW_ID.svg)"
+    )
+
+
+def _explain(arguments: argparse.Namespace) -> int:
+    from stkit_datasets.explain import explain, find_row, picture
+
+    row = find_row(arguments.data, arguments.row_id)
+    sys.stdout.write(explain(row) + "\n")
+    target = arguments.picture or Path(f"{arguments.row_id}.svg")
+    from stkit_datasets.atomic import write_text
+
+    write_text(target, picture(row))
+    sys.stdout.write(f"picture: {target}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
