@@ -8,8 +8,9 @@ from typing import Literal
 
 import numpy as np
 
+from stkit_datasets.clip import Frames
+
 from .clip_video import ObjectBoxes
-from .frames import Frames
 from .overlay import draw_boxes
 from .pictures import UInt8Array
 
