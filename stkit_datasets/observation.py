@@ -62,6 +62,14 @@ class Observation:
         """
         return occlusion_shares(self.clip, self.boxes_px, self.objects)
 
+    def distance_m(self, track: int, start: int, stop: int) -> float:
+        """Traveled distance of one object over a run, as ``kinematics.traveled_distance_m``."""
+        return float(self.step_lengths_m[track, start : stop - 1].sum())
+
+    def speed_mps(self, track: int, start: int, stop: int) -> float:
+        """Average speed of one object over a run, with the real timestamps."""
+        return self.distance_m(track, start, stop) / self.duration_s(start, stop)
+
     def duration_s(self, start: int, stop: int) -> float:
         """Seconds from frame ``start`` to the last frame before ``stop``."""
         times = self.clip.timestamps_s

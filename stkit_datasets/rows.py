@@ -220,7 +220,9 @@ def _provenance(clip: Clip, question: Question) -> dict[str, Any]:
     tokens = [
         str(key)
         for track in question.objects
-        for key in clip.tracks.annotation_keys[track, question.start : question.stop].ravel()
+        for key in clip.tracks.annotation_keys[track, question.start : question.stop]
+        .ravel()
+        .tolist()
         if key not in ("", -1)
     ]
     return {"files": list(clip.files), "tokens": tokens, "version": __version__}

@@ -26,7 +26,7 @@ def _encode(part: Part) -> bytes:
         tag, payload = b"y", part
     elif isinstance(part, bool):
         tag, payload = b"b", b"1" if part else b"0"
-    elif isinstance(part, SupportsIndex):
+    elif isinstance(part, int | SupportsIndex):
         tag, payload = b"i", str(operator.index(part)).encode("ascii")
     elif isinstance(part, float):
         # Adding zero turns -0.0 into 0.0, which compares equal to it.

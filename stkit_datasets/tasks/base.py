@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from stkit_datasets import kinematics
+import numpy as np
+
+from stkit_datasets.config import TIME_TOLERANCE_S
 from stkit_datasets.observation import Observation
 from stkit_datasets.seeding import stable_digest, stable_index
 from stkit_datasets.tasks.names import Task
@@ -58,28 +60,43 @@ def draw_interval(
     between them is at least ``min_displacement_m``, so that noise is never the answer; and the
     interval is not the whole appearance, which has questions of its own.
     """
-    config, first, end = observation.config, *_run(observation, track)
-    centers = observation.clip.tracks.centers_m[track]
-    frames = range(first, end)
-    options = [
-        (start, stop + 1)
-        for start in frames
-        for stop in range(start + 1, end)
-        if (start, stop + 1) != (first, end)
-        and observation.lasts(start, stop + 1, config.min_interval_s)
-    ]
-    track_id = observation.clip.tracks.track_ids[track]
-    # A few draws find a moving interval if there is one worth asking; trying all would favour
-    # long intervals less but cost a pass over up to 780 pairs for every object.
-    for attempt in range(8):
-        if not options:
-            return None
-        key = question_key(observation, seed, task, track_id, "interval", attempt)
-        start, stop = options[stable_index(len(options), key)]
-        moved = centers[stop - 1] - centers[start]
-        if float(moved @ moved) >= config.min_displacement_m**2:
-            return start, stop
-    return None
+    config, (first, end) = observation.config, _run(observation, track)
+    starts, lasts = np.triu_indices(end - first, 1)
+    times = observation.clip.timestamps_s[first:end]
+    moved = observation.clip.tracks.centers_m[track, first:end]
+    moved = moved[lasts] - moved[starts]
+    worth_asking = (
+        (times[lasts] - times[starts] >= config.min_interval_s - TIME_TOLERANCE_S)
+        & ((moved * moved).sum(axis=1) >= config.min_displacement_m**2)
+        & (lasts - starts < end - first - 1)
+    )
+    options = np.flatnonzero(worth_asking)
+    if len(options) == 0:
+        return None
+    key = question_key(observation, seed, task, observation.clip.tracks.track_ids[track])
+    drawn = options[stable_index(len(options), key)]
+    return first + int(starts[drawn]), first + int(lasts[drawn]) + 1
+
+
+def measured(
+    observation: Observation, seed: int, task: Task, value_of: Callable[[int, int, int], float]
+) -> list[Question]:
+    """Ask for a quantity of every object: once over its whole appearance, once over an interval.
+
+    Args:
+        observation: the clip as one camera sees it.
+        seed: the build's seed.
+        task: the task's id.
+        value_of: the quantity of (track, start, stop) in SI units.
+    """
+    found = []
+    for track, start, stop in appearances(observation):
+        interval = draw_interval(observation, task, track, seed)
+        for form, run in (("whole", (start, stop)), ("interval", interval)):
+            if run is not None:
+                value = value_of(track, *run)
+                found.append(Question(task, (track,), form, *run, value_si=value))
+    return found
 
 
 def _run(observation: Observation, track: int) -> tuple[int, int]:
@@ -109,7 +126,11 @@ def pair_key(observation: Observation, seed: int, task: Task, a: int, b: int) ->
 
 
 def compared(
-    observation: Observation, seed: int, task: Task, *, per_second: bool, min_gap: float
+    observation: Observation,
+    seed: int,
+    task: Task,
+    value_of: Callable[[int, int, int], float],
+    min_gap: float,
 ) -> list[Question]:
     """Ask which of two objects has the greater (or smaller) quantity over their shared run.
 
@@ -117,16 +138,13 @@ def compared(
         observation: the clip as one camera sees it.
         seed: the build's seed.
         task: the comparison's id.
-        per_second: compare average speeds rather than distances.
+        value_of: the compared quantity of (track, start, stop) in SI units.
         min_gap: least difference of the two, in m or m/s.
     """
     config = observation.config
     fair: list[tuple[bytes, Question]] = []
-    centers = observation.clip.tracks.centers_m
     for a, b, start, stop in shared_pairs(observation):
-        values = [kinematics.traveled_distance_m(centers[i], start, stop) for i in (a, b)]
-        if per_second:
-            values = [value / observation.duration_s(start, stop) for value in values]
+        values = [value_of(track, start, stop) for track in (a, b)]
         low, high = sorted(values)
         if high - low < min_gap or high < config.min_ratio * low:
             continue

@@ -12,4 +12,4 @@ TASK = Task.TRAVELED_DISTANCE_COMPARISON
 def questions(observation: Observation, seed: int) -> list[Question]:
     """Ask about pairs whose distances over the shared run are clearly apart."""
     gap = observation.config.min_distance_gap_m
-    return compared(observation, seed, TASK, per_second=False, min_gap=gap)
+    return compared(observation, seed, TASK, observation.distance_m, gap)

@@ -12,4 +12,4 @@ TASK = Task.TRAVELING_SPEED_COMPARISON
 def questions(observation: Observation, seed: int) -> list[Question]:
     """Ask about pairs whose average speeds over the shared run are clearly apart."""
     gap = observation.config.min_speed_gap_mps
-    return compared(observation, seed, TASK, per_second=True, min_gap=gap)
+    return compared(observation, seed, TASK, observation.speed_mps, gap)
