@@ -21,7 +21,7 @@ def scores_text(scores: Scores, reader: str) -> str:
         f"{scores.level:.0%} intervals from {scores.n_resamples} resamples of clips",
         "",
     ]
-    rows = [("task", "n", "coverage", "accuracy %", "", "error")]
+    rows: list[tuple[str, ...]] = [("task", "n", "coverage", "accuracy %", "", "error")]
     rows += [_task_row(task) for task in scores.tasks.values()]
     average = scores.average_of_present
     if average is not None:
@@ -66,7 +66,7 @@ def published_text(scores: Scores, name: str) -> str:
 
 def comparison_text(comparison: Comparison, name_a: str, name_b: str) -> str:
     """Return the paired differences as a table."""
-    rows = [("task", "n", name_a, name_b, "difference", "", "p")]
+    rows: list[tuple[str, ...]] = [("task", "n", name_a, name_b, "difference", "", "p")]
     named = dict(comparison.tasks)
     if comparison.average is not None:
         named[f"average of {len(comparison.average_over)} tasks"] = comparison.average
