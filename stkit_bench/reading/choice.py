@@ -65,10 +65,11 @@ _NOT = re.compile(
 _REFERENCE = re.compile(
     r"(?:\b(?:than|compared (?:to|with)|in comparison (?:to|with)|comparison to|versus|relative to|unlike"
     r"|whereas|rather than|instead of|as opposed to|as (?:far|fast|much|long|quickly|great|high|rapidly) as"
-    r"|(?:twice|double|half|triple|times) (?:the \w+ (?:of|as)|that of)|over|beyond|exceed(?:s|ed)?"
-    r"|outpac(?:es|ed)|surpass(?:es|ed)|overtak(?:es|ing)|overtook|behind|ahead of|and not|but not|passes"
-    r"|by|not))(?: (?:that|those|the|of|one|object|car|vehicle|distance|speed|annotated|marked|in|with|by"
-    r"|inside|person|truck|bus|pedestrian|bounded|enclosed|travel\w*|covered|its|is|it|a))*[ (]*$"
+    r"|(?:twice|double|half|triple|times) (?:the \w+ (?:of|as)|that of)|(?:outpaced|exceeded|surpassed"
+    r"|overtaken|outrun|passed) by)(?: [\w'-]+){0,8}"
+    r"|\b(?:over|beyond|exceed(?:s|ed)?|outpac(?:es|ed)|surpass(?:es|ed)|overtak(?:es|ing)|overtook"
+    r"|behind|ahead of|and not|but not|passes|not)(?: (?:that|those|the|of|one|object|car|vehicle|distance"
+    r"|speed|annotated|marked|in|with|by|inside|person|truck|bus|pedestrian|is|it|a))*)[ (]*$"
 )
 _TIE = re.compile(
     r"\b(?:equal(?:ly)?|tie(?:d)?|identical|no (?:clear |noticeable |significant |visible )?difference"
@@ -84,7 +85,7 @@ _TOPIC = {
     "speed": re.compile(r"\b(?:fast|faster|fastest|slow|slower|slowest|speed|velocity|slowly|quick\w*|pace)\b"),
 }
 _CLAUSE = re.compile(
-    r"(?:,|-) ?(?:while|whereas|but|and|though|although|yet|with|compared to which)\b|;|:\s|\b(?:while|whereas)\b"
+    r"(?:,|-) ?(?:while|whereas|but|and|though|although|yet|with|compared to which)\b|;|\b(?:while|whereas)\b"
 )
 _ASKING = re.compile(
     r"\b(?:to (?:determine|compare|find|figure out|answer|assess|identify)|we need|let'?s|let us|i need|whether"
@@ -175,7 +176,8 @@ def _is_paint(text: str, end: int, following: list[tuple[str, int, int, bool]]) 
 
 
 def _is_reference(text: str, start: int) -> bool:
-    return bool(_REFERENCE.search(text, max(0, start - 90), start))
+    match = _REFERENCE.search(text, max(0, start - 90), start)
+    return bool(match) and not _COLOR.search(match.group())
 
 
 def _ordinal_mentions(text: str, colors: tuple[str, ...]) -> list[_Mention]:

@@ -30,6 +30,10 @@ _SEP = r"(?:-|to|till|until|through|up to|>|~|\.\.+|and (?:ends?|ending|stops?|l
 _RANGE = re.compile(rf"{_T}[ ,]*{_SEP} ?(?:the )?{_T}")
 _BETWEEN = re.compile(rf"\b(?:between|from) {_T} ?(?:and|-|to|&) ?{_T}")
 _PAIR = re.compile(rf"[\[(<] ?{_T} ?[,;] ?{_T} ?[\])>]|(?<![\d.,] )(?<!\d){_T}, ?{_T}(?! ?,? ?\d)")
+_LIST = re.compile(rf"{_T}(?:, ?(?:and )?(?:[\d.]+)(?:{_S})?){{1,60}},? and {_T}")
+_LABEL_ON_NEXT_LINE = re.compile(
+    r"\n+(?=\W*(?:the )?(?:end(?:s|ing)?|stops?|to|until|finish)\b(?! of)[^\n]{0,30}\d)"
+)
 _LABELLED = re.compile(
     r"\b(?:start(?:s|ed|ing)?|beg[iau]n(?:s|ning)?|onset|commences?|from)"
     rf"(?:[_ ]?(?:time|timestamp|second|s))?[^\d\n]{{0,60}}?{_T}[^\d]{{1,100}}?"
@@ -81,7 +85,7 @@ class _Interval:
 
 def read_interval(segment: Segment, question: Question) -> Reading:
     """Read the interval; swapped ends are sorted, a single instant has no extent."""
-    text = words_to_digits(segment.text)
+    text = _LABEL_ON_NEXT_LINE.sub(" ", words_to_digits(segment.text))
     own_length = video_length(text)
     length = question.length_s if question.length_s is not None else own_length
     found, lacks_length = _all_intervals(text, length, question.clock, segment)
@@ -176,7 +180,7 @@ def _sentence_intervals(text: str) -> list[tuple[float, float, int]]:
     if not any(c.isdigit() for c in text):
         return [(0.0, _OPEN_END, m.start()) for m in _WHOLE.finditer(text)][:1]
     closed: list[tuple[float, float, int]] = []
-    for pattern in (_BETWEEN, _RANGE, _LABELLED, _PAIR):
+    for pattern in (_BETWEEN, _RANGE, _LIST, _LABELLED, _PAIR):
         for match in pattern.finditer(text):
             ends = [seconds(g) for g in match.groups() if g is not None]
             closed.append((ends[0], ends[1], match.start()))

@@ -17,13 +17,12 @@ COLORS: tuple[str, ...] = (
 )  # fmt: skip
 
 _COLOR = re.compile(rf"\b({'|'.join(COLORS)})\b")
-_LESS = re.compile(
-    r"\b(?:less(?:er)?|least|short(?:er|est)|small(?:er|est)|slow(?:er|est|ly)?|low(?:er|est)|fewer"
-    r"|fewest|near(?:er|est)|clos(?:er|est)|minimum|minimal|behind (?!it\b))"
-)
-_MORE = re.compile(
-    r"\b(?:more|most|f[au]rther|f[au]rthest|long(?:er|est)|great(?:er|est)|larg(?:er|est)|bigg(?:er|est)"
-    r"|high(?:er|est)|fast(?:er|est)|quick(?:er|est|ly)|maximum|swift(?:er|est)|rapid)"
+_POLARITY = re.compile(
+    r"\b(?:(?P<less>(?:less|least)(?: (?:quickly|quick|far|fast|rapidly|swiftly|distance|ground|speed))?"
+    r"|lesser|more slowly|most slowly|short(?:er|est)|small(?:er|est)|slow(?:er|est|ly)?|low(?:er|est)"
+    r"|fewer|fewest|near(?:er|est)|minimum|minimal|stays? behind|lags?)"
+    r"|(?P<more>more|most|f[au]rther|f[au]rthest|long(?:er|est)|great(?:er|est)|larg(?:er|est)"
+    r"|bigg(?:er|est)|high(?:er|est)|fast(?:er|est)|quick(?:er|est|ly)|maximum|swift(?:er|est)|rapid))\b"
 )
 _SAME = re.compile(
     r"\b(?:same|match|identical|parallel|share|similar|alike|aligned|equal|agree|coincide|common)\b"
@@ -74,22 +73,17 @@ def parse_question(question: str | None) -> Question:
         return Question()
     text = plain(normalize(question))
     colors = tuple(dict.fromkeys(m.group(1) for m in _COLOR.finditer(text)))
-    more, less = _last(_MORE, text), _last(_LESS, text)
+    polarities = list(_POLARITY.finditer(text))
     same, different = _SAME.search(text), _DIFFERENT.search(text)
     return Question(
         distance_unit=named_unit(text, Kind.DISTANCE),
         speed_unit=named_unit(text, Kind.SPEED),
         colors=colors,
-        wants_more=None if more == less else more > less,
+        wants_more=bool(polarities[-1].group("more")) if polarities else None,
         yes_is_same=not different or (same is not None and same.start() < different.start()),
         clock=_asked_clock(words_to_digits(text)),
         length_s=video_length(text),
     )
-
-
-def _last(pattern: re.Pattern[str], text: str) -> int:
-    """Return where the last match ends, so that "more slowly" counts as less."""
-    return max((m.end() for m in pattern.finditer(text)), default=-1)
 
 
 def _asked_clock(text: str) -> int | None:

@@ -48,8 +48,10 @@ def without_refusals(text: str) -> str:
     position = 0
     for start, end in sentences(text):
         sentence = text[start:end]
-        match = _REFUSAL.search(sentence)
-        if match:
+        for _ in range(4):  # "sorry, but I can't tell" declines twice
+            match = _REFUSAL.search(sentence)
+            if match is None:
+                break
             sentence = _tail(sentence, match)
         kept.append(sentence + text[end : end + 1])
         position = end

@@ -66,7 +66,7 @@ def _read(task: Task, text: str, question: Question) -> Reading:
             continue
         declined = is_refusal(segment.text)
         remaining = without_refusals(segment.text) if declined else segment.text
-        reading = reader(Segment(remaining, segment.strong, segment.bold), question)
+        reading = reader(Segment(remaining, segment.strong, segment.bold, declined), question)
         if reading.readable:
             return reading
         if declined and reading.reason not in _FINAL:

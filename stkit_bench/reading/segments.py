@@ -39,11 +39,13 @@ class Segment:
         text: normalised text.
         strong: whether the model itself marked this as its answer.
         bold: numbers and words that the model printed in bold.
+        declined: whether sentences that decline to answer were taken out of it.
     """
 
     text: str
     strong: bool
     bold: frozenset[str] = frozenset()
+    declined: bool = False
 
 
 _BOLD = re.compile(r"\*\*([^*\n]{1,120})\*\*|__([^_\n]{1,120})__")

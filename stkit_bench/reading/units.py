@@ -63,7 +63,7 @@ UNIT = (
     rf"(?P<speed>{'|'.join(_SPEEDS)})(?![a-z0-9])(?! ?/)"
     rf"|(?P<length>{_LENGTH})(?:"
     rf"{_PER}(?P<over>{_TIME})"
-    rf"|[ ·.*×]{{0,2}}(?P<over_power>s|sec|h|hr)(?:\^? ?\(?-1\)?)"
+    rf"|[ ·.*×]{{0,3}}(?P<over_power>s|sec|h|hr)(?:\^? ?\(?-1\)?)"
     r"|(?P<rate_of_other>(?: ?/ ?| per )(?:[a-z]+|[\d.]+ ?(?:seconds?|secs?|s)\b)))?(?![a-z])"
     r"(?P<power> ?\^ ?-?[2-9]|[23]\b|/s\b|(?: per|/) ?second| squared)?(?!\d)"
     rf"|(?P<time>{_TIME})(?![a-z0-9'])"
@@ -71,7 +71,10 @@ UNIT = (
     r")"
 )
 
-_IN_AS_PREPOSITION = re.compile(r" ?(?!or\b|and\b|\(|from\b|between\b|during\b|over\b|in\b)[a-z0-9]")
+_IN_AS_PREPOSITION = re.compile(
+    r" (?:the|this|that|these|an?|its|his|their|about|around|approximately|roughly|just|only|under"
+    r"|total|all|each|one|both|real|terms|my|our)\b| ~? ?\d"
+)
 
 
 def _table(sizes: dict[str, float]) -> list[tuple[re.Pattern[str], float]]:

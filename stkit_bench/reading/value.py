@@ -70,8 +70,8 @@ _BARE_AFTER = re.compile(
 _BARE_FORBIDDEN = re.compile(
     r"(?:\b(?:frames?|objects?|ids?|track|figure|fig|camera|step|lanes?|t|time|timestamps?|second"
     r"|image|boxe?s?|bbox|coordinates?|position|option|level|version|at|[xy]\d?|factor|scale"
-    r"|first|last|every|confidence|between|interval|from|to)\b"
-    r"|#|[\[(,:]\s*\[?)(?: ?(?:=|:|of|is|#))? ?$"
+    r"|first|last|every|confidence|between|interval|from|to)"
+    r"(?: ?(?:=|:|#))?|#|[\[(,:]\s*\[?|\b(?:t|time|timestamp|frame|[xy]|confidence) (?:is|of)) ?$"
 )
 _BARE_LABELLED = re.compile(r"(?:distance|speed|velocity|answer|estimate|total|value)[^\n]{0,40}$")
 
@@ -105,6 +105,8 @@ def read_value(segment: Segment, kind: Kind, question_unit: float | None) -> Rea
     candidates = _candidates(text, found, kind, segment)
     if not candidates:
         return _without_unit(text, found, kind, question_unit, segment.strong)
+    if segment.declined and max(c.score for c in candidates) <= _ASSUMED // 2:
+        return unreadable(Reason.REFUSAL)  # the only numbers are assumptions
     return _choose(text, candidates, segment.strong)
 
 
@@ -178,18 +180,6 @@ def _score(
     if _THEN.search(before):
         score += _STEP
     return score
-
-
-def assumed_only(reading_score: int) -> bool:
-    """Whether a score says that the number was an assumption and not an answer."""
-    return reading_score <= _ASSUMED // 2
-
-
-def best_score(segment: Segment, kind: Kind) -> int | None:
-    """Return the score of the segment's best candidate, None without one."""
-    text = words_to_digits(drop_tolerances(segment.text))
-    scores = [c.score for c in _candidates(text, quantities(text), kind, segment)]
-    return max(scores, default=None)
 
 
 def _without_unit(
