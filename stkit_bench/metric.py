@@ -47,7 +47,7 @@ _REFERENCE = {
 }
 
 
-class StkitBench(evaluate.Metric):  # type: ignore[misc]
+class StkitBench(evaluate.Metric):
     """``evaluate.load("stkit_bench")``: responses and references in, every score out."""
 
     def _info(self) -> evaluate.MetricInfo:
