@@ -166,7 +166,7 @@ def _select_task(
         short=tuple(
             ShortCell(dict(zip(kinds, name, strict=True)), totals[name], even)
             for name in cells_of_task
-            if totals[name] < math.floor(even)
+            if totals[name] < max(1, math.floor(even))
         ),
         not_balanced=missing,
         sources=_by_source(source_names, source_code, picked, requested),

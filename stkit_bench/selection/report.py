@@ -117,6 +117,8 @@ class SelectionReport:
 
 def _task_lines(task: TaskReport) -> list[str]:
     lines = [f"{task.task}: {task.selected} of {task.requested} (candidates: {task.available})"]
+    if not task.available and not task.unlabelled:
+        return [*lines, f"  SHORT by {task.requested}: there are no candidates"]
     if task.selected < task.requested:
         lines.append(f"  SHORT by {task.requested - task.selected}: all candidates are taken")
     if task.unlabelled:

@@ -150,6 +150,17 @@ def test_too_few_candidates_are_all_taken_and_told():
     assert "SHORT by 6" in result.report.to_text()
 
 
+def test_a_cell_without_candidates_is_told_however_few_are_wanted():
+    report = select(directions({3: 9, 4: 9}), per_task=4).report
+    assert histogram(report, "movement_direction", "clock")["03"] == 2
+    short = report.tasks["movement_direction"].short
+    assert [cell.cell["clock"] for cell in short] == [
+        *("01", "02"),
+        *(f"{hour:02d}" for hour in range(5, 13)),
+    ]
+    assert "traveling_speed: 0 of 4 (candidates: 0)\n  SHORT by 4: there are no" in report.to_text()
+
+
 def test_values_fall_into_bins_of_metres_and_kilometres_per_hour():
     rows = [row(n, "traveled_distance", value_si=v) for n, v in enumerate([0.0, 2.5, 39.9, 1e6])]
     rows += [row(n, "traveling_speed", value_si=v) for n, v in enumerate([1.0, 5.0 / 3.6, 100.0])]
