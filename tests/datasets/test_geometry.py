@@ -7,6 +7,7 @@ import pytest
 import toy
 from hypothesis import given
 from hypothesis import strategies as st
+
 from stkit_datasets import geometry
 
 QUARTER_TURN = np.array([math.sqrt(0.5), 0, 0, math.sqrt(0.5)])  # about z, x to y

@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import toy
+
 from stkit_datasets.config import KinematicsConfig
 from stkit_datasets.errors import ConfigError
 from stkit_datasets.observation import observe
@@ -92,7 +93,7 @@ def test_given_image_boxes_are_used_as_they_are() -> None:
 
 
 def test_settings_are_checked() -> None:
-    with pytest.raises(ConfigError, match="min_ratio must be >= 1, got 0.5"):
+    with pytest.raises(ConfigError, match=r"min_ratio must be >= 1, got 0\.5"):
         KinematicsConfig(min_ratio=0.5)
     with pytest.raises(ConfigError, match="min_box_px must be positive, got 0"):
         KinematicsConfig(min_box_px=0)
