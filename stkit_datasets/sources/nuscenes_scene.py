@@ -218,20 +218,22 @@ class _Rows:
     def camera(self, name: str, images: NDArray[np.intp]) -> Camera:
         """Return the camera, which must be one and the same for all images of a clip."""
         index = self._index
-        for what, values in (
-            ("calibrated_sensor_token", index.image_calibrations[images, None]),
-            ("width and height", index.image_sizes_px[images]),
+        sizes = index.image_sizes_px[images]
+        for what, broken in (
+            ("width and height must be positive", (sizes < 1).any(axis=1)),
+            ("width and height must be the same", (sizes != sizes[0]).any(axis=1)),
+            (
+                "calibrated_sensor_token must be the same",
+                index.image_calibrations[images] != index.image_calibrations[images[0]],
+            ),
         ):
-            other = (values != values[0]).any(axis=1)
-            if other.any():
-                row = images[int(np.flatnonzero(other)[0])]
-                rule = f"{what} of {name} must be the same throughout a scene"
+            if broken.any():
+                row = int(images[np.flatnonzero(broken)[0]])
+                found = index.image_sizes_px[row].tolist()
+                rule = f"{what} in all images of {name} in a scene, got width and height {found}"
                 raise self._error("sample_data", rule, index.image_tokens, row)
         calibration = int(index.image_calibrations[images[0]])
-        width, height = index.image_sizes_px[images[0]].tolist()
-        if width < 1 or height < 1:
-            rule = f"width and height must be positive, got {width} and {height}"
-            raise self._error("sample_data", rule, index.image_tokens, images[0])
+        width, height = sizes[0].tolist()
         intrinsics = index.calibration_intrinsics[calibration].reshape(3, 3)
         problem = index.calibration_problems[calibration].as_py()
         if problem is None and not (

@@ -6,8 +6,9 @@
 The devkit opens the map images only to draw them, but wants them to be there when it loads; a
 copy without maps is loaded with that check taken out. Everything else is the devkit's own.
 
-For 16 annotations spread over all scenes of the folder, and 40 over the keyframes with images, it records the global position of the
-box, its velocity, and the pixel and depth of its centre in the cameras' images that show it.
+For 16 annotations spread over all scenes of the folder, and 40 over the keyframes with images, it
+records the global position of the box, its velocity, and the pixel and depth of its centre in the
+images that show it.
 """
 
 from __future__ import annotations
