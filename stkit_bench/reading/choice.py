@@ -166,7 +166,8 @@ def _mentions(text: str, colors: tuple[str, ...]) -> list[_Mention]:
         for index, item in enumerate(found)
         if item[3] or not _is_paint(text, item[2], found[index + 1 : index + 2])
     ]
-    return [_Mention(c, s, e, _is_reference(text, s)) for c, s, e, _ in kept]
+    starts = [start for _, start, _, _ in kept]
+    return [_Mention(c, s, e, _is_reference(text, s, starts)) for c, s, e, _ in kept]
 
 
 def _is_paint(text: str, end: int, following: list[tuple[str, int, int, bool]]) -> bool:
@@ -175,21 +176,23 @@ def _is_paint(text: str, end: int, following: list[tuple[str, int, int, bool]]) 
     return bool(_PAINT.fullmatch(text, end, following[0][1]))
 
 
-def _is_reference(text: str, start: int) -> bool:
+def _is_reference(text: str, start: int, others: list[int]) -> bool:
+    """Whether a mention at ``start`` is only compared with; another in between takes that part."""
     match = _REFERENCE.search(text, max(0, start - 90), start)
-    return bool(match) and not _COLOR.search(match.group())
+    return match is not None and not any(match.start() < other < start for other in others)
 
 
 def _ordinal_mentions(text: str, colors: tuple[str, ...]) -> list[_Mention]:
     """Read "the first object", "object B" by the order in which the question names them."""
     if not colors:
         return []
-    found = [
-        _Mention(color, m.start(), m.end(), _is_reference(text, m.start()))
+    found = sorted(
+        (m.start(), m.end(), color)
         for color, pattern in zip(colors, _ORDINALS, strict=True)
         for m in pattern.finditer(text)
-    ]
-    return sorted(found, key=lambda mention: mention.start)
+    )
+    starts = [start for start, _, _ in found]
+    return [_Mention(c, s, e, _is_reference(text, s, starts)) for s, e, c in found]
 
 
 def _claims(text: str, mentions: list[_Mention], topic: str) -> list[_Claim]:

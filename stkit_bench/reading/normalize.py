@@ -107,6 +107,9 @@ _BULLET = re.compile(
     r"^[ \t]*(?:[-*+·>]+[ \t]+|#{1,6}[ \t]*|\(?\d{1,2}[.)][ \t]+(?=[^\d\s]))", re.MULTILINE
 )
 _STEP = re.compile(r"\b(?:step|phase|part|section)\s*#?\d+\s*[:.)-]?")
+# No answer has so many digits, and matching them costs time.
+_LONG_FRACTION = re.compile(r"(\.\d{15})\d+")
+_LONG_NUMBER = re.compile(r"\d{40,}")
 _TICK_IN_CLOCK = re.compile(r"(?<=[oO])`(?=[cC])")
 _SPACES = re.compile(r"[ \t\r\f\v\u00a0]+")
 
@@ -151,7 +154,8 @@ def normalize(text: str) -> str:
         text = _SPECIAL_TOKEN.sub(" ", text)
     if "\\" in text or "$" in text:
         text = _latex(text)
-    text = text.lower().translate(_CHARACTERS)
+    text = _LONG_FRACTION.sub(r"\1", text.lower().translate(_CHARACTERS))
+    text = _LONG_NUMBER.sub("1e999", text)
     for pattern, plain in _ABBREVIATIONS:
         text = pattern.sub(plain, text)
     return _SPACES.sub(" ", text).strip()

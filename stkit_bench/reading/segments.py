@@ -10,14 +10,11 @@ from dataclasses import dataclass
 from .normalize import BOX_CLOSE, BOX_OPEN, plain
 
 _THINK = r"(?:think|thinking|thought|thoughts|reasoning|analysis|reflection|scratchpad|cot)"
-_THOUGHT = re.compile(rf"[<\[◁]{_THINK}[>\]▷].*?[<\[◁]/{_THINK}[>\]▷]", re.DOTALL)
 _THOUGHT_END = re.compile(rf"[<\[◁]/{_THINK}[>\]▷]")
 _THOUGHT_START = re.compile(rf"[<\[◁]{_THINK}[>\]▷]")
-_ANSWER_TAG = re.compile(
-    r"[<\[](answer|final_answer|final|output|response|result)[>\]](.{0,4000}?)"
-    r"(?:[<\[]/\1[>\]]|$)",
-    re.DOTALL,
-)
+_ANSWER_NAMES = r"(?:answer|final_answer|final|output|response|result)"
+_ANSWER_OPEN = re.compile(rf"[<\[]{_ANSWER_NAMES}[>\]]")
+_ANSWER_CLOSE = re.compile(rf"[<\[]/{_ANSWER_NAMES}[>\]]")
 _BOX = re.compile(f"{BOX_OPEN}([^{BOX_OPEN}{BOX_CLOSE}]{{0,2000}}){BOX_CLOSE}")
 _TAG = re.compile(r"</?[a-z][a-z_ ]{0,30}/?>")
 
@@ -56,14 +53,17 @@ def without_thought(text: str) -> str:
     """Drop the model's thinking, unless it wrote nothing besides."""
     if "think" not in text and "/" not in text:
         return text
-    outside = _THOUGHT.sub(" ", text)
-    closings = list(_THOUGHT_END.finditer(outside))
+    closings = list(_THOUGHT_END.finditer(text))
+    outside = text
     if closings:  # templates that open the block in the prompt show only its end
-        outside = outside[closings[-1].end() :]
+        outside = text[closings[-1].end() :]
+        if not outside.strip():  # the answer may stand before the thinking
+            opening = _THOUGHT_START.search(text)
+            outside = text[: opening.start()] if opening else ""
     opening = _THOUGHT_START.search(outside)
-    if opening:
+    if opening:  # cut off in the middle of its thinking
         before = outside[: opening.start()]
-        return before if before.strip() else outside[opening.end() :]
+        outside = before if before.strip() else outside[opening.end() :]
     return outside if outside.strip() else _TAG.sub(" ", text)
 
 
@@ -78,8 +78,10 @@ def segments(text: str, from_json: Callable[[object], str | None]) -> Iterator[S
     text = without_thought(text)
     bold = _bold(text)
     if "answer" in text or "output" in text or "final" in text or "result" in text:
-        for match in reversed(list(_ANSWER_TAG.finditer(text))):
-            yield from _inside(match.group(2), from_json, bold)
+        for opened in list(_ANSWER_OPEN.finditer(text))[:-3:-1]:
+            closed = _ANSWER_CLOSE.search(text, opened.end())
+            inside = text[opened.end() : closed.start() if closed else len(text)]
+            yield from _inside(inside, from_json, bold)
     for match in reversed(list(_BOX.finditer(text))):
         yield Segment(plain(match.group(1)).strip(), True, bold)
     if "{" in text or "[" in text:
