@@ -221,6 +221,8 @@ def _write_shards(paths: Sequence[Path], folder: Path, split: str, shard_bytes: 
             size = 0
         groups[-1].append(path)
         size += unit_bytes
+    for stale in folder.glob(f".{split}-*.tmp"):
+        stale.unlink()  # a run that was killed while it wrote this shard
     old = set(folder.glob(f"{split}-*-of-*.parquet"))
     full_schema = schema.features().arrow_schema
     written = set()

@@ -55,7 +55,7 @@ class Report:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values, keys sorted so that equal reports are equal bytes."""
-        values = asdict(self)
+        values: dict[str, Any] = dict(vars(self))
         for name in ("dropped", "skipped", "failed"):
             values[name] = dict(sorted(values[name].items()))
         values["questions"] = {str(task): self.questions.get(str(task), 0) for task in TASKS}
