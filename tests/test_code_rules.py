@@ -54,7 +54,9 @@ PURE_MODULES = (
     "stkit_bench.reading",
     "stkit_datasets.kinematics",
     "stkit_datasets.geometry",
+    "stkit_datasets.resample",
     "stkit_datasets.units",
+    "stkit_datasets.velocity",
 )
 
 
@@ -79,8 +81,14 @@ FORBIDDEN_IMPORTS = (
     ("stkit_datasets/video", ("stkit_datasets.stkit", "stkit_datasets.cli")),
     ("stkit_bench/scoring.py", ("evaluate", "datasets", "pandas", "pyarrow")),
 )
-PURE_ROOMS = ("kinematics.py", "geometry.py", "units.py", "clip.py", "seeding.py")
-IO_ROOMS = ("sources", "video", "stkit", "schema", "export", "cli", "tasks", "wording")
+PURE_ROOMS = (
+    *("kinematics.py", "velocity.py", "geometry.py", "units.py", "clip.py", "seeding.py"),
+    *("config.py", "errors.py"),
+)
+IO_ROOMS = (
+    *("sources", "simulation", "video", "observation", "tasks", "wording", "schema", "rows"),
+    *("units_of_work", "stkit", "build", "explain", "cli"),
+)
 
 
 def imported_names(source: str, package: str) -> Iterator[tuple[int, str]]:
