@@ -6,13 +6,19 @@ that library should not pay for it.
 
 from __future__ import annotations
 
+import functools
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
+from typing import Any
 
 Callback = Callable[[ModuleType], None]
+
+WRAPPED = "_stkit_wrapped"
+"""Attribute that marks a wrapped function."""
 
 
 def after_import(name: str, callback: Callback) -> None:
@@ -22,6 +28,42 @@ def after_import(name: str, callback: Callback) -> None:
         callback(module)
     else:
         sys.meta_path.insert(0, _AfterImport(name, callback))
+
+
+def wrap_function(
+    home: str,
+    name: str,
+    copies: Sequence[str],
+    wrap: Callable[[ModuleType, Callable[..., Any]], Callable[..., Any]],
+    instead: str,
+) -> None:
+    """Replace a function of a library by a wrapped one, now or when the library is imported.
+
+    Args:
+        home: the module that defines the function.
+        name: the function; wrapped once, however often this is called.
+        copies: modules that import the function under its own name.
+        wrap: makes the replacement from the home module and the plain function.
+        instead: what to use where the library has no such function any more, for the warning.
+    """
+
+    def replace(module: ModuleType) -> None:
+        plain: Callable[..., Any] | None = getattr(module, name, None)
+        if plain is None:
+            warnings.warn(f"{home} has no {name}: {instead}", RuntimeWarning, stacklevel=2)
+        elif not hasattr(plain, WRAPPED):
+            wrapped = functools.wraps(plain)(wrap(module, plain))
+            setattr(wrapped, WRAPPED, True)
+            setattr(module, name, wrapped)
+
+    def copy(module: ModuleType) -> None:
+        wrapped = getattr(sys.modules.get(home), name, None)
+        if hasattr(wrapped, WRAPPED):
+            setattr(module, name, wrapped)
+
+    after_import(home, replace)
+    for module_name in copies:
+        after_import(module_name, copy)
 
 
 class _AfterImport(MetaPathFinder):

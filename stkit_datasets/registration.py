@@ -11,25 +11,16 @@ with no code of ours.
 
 from __future__ import annotations
 
-import functools
 import os
-import sys
-import warnings
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
-from stkit_datasets.import_hooks import after_import
+from stkit_datasets.import_hooks import wrap_function
 
 DATASET_NAME = "stkit"
 BUILDER_MODULE = "stkit_datasets.stkit"
 OPT_OUT = "STKIT_NO_REGISTRATION"
-
-_LOAD = "datasets.load"
-_FACTORY = "dataset_module_factory"
-_MARK = "_stkit_wrapped"
-# Modules that hold the function under its own name as well.
-_COPIES = ("datasets.inspect",)
 
 
 def is_wanted() -> bool:
@@ -39,33 +30,18 @@ def is_wanted() -> bool:
 
 def register() -> None:
     """Wrap the look-up of ``datasets``, now or when it is imported; again does nothing."""
-    if not is_wanted():
-        return
-    after_import(_LOAD, _wrap_factory)
-    for name in _COPIES:
-        after_import(name, _point_to_wrapped)
-
-
-def _point_to_wrapped(module: ModuleType) -> None:
-    wrapped = getattr(sys.modules.get(_LOAD), _FACTORY, None)
-    if getattr(wrapped, _MARK, False):
-        setattr(module, _FACTORY, wrapped)
-
-
-def _wrap_factory(load: ModuleType) -> None:
-    factory: Callable[..., Any] | None = getattr(load, _FACTORY, None)
-    if factory is None or not hasattr(load, "DatasetModule"):
-        warnings.warn(
-            f"{_LOAD} has no {_FACTORY}: use stkit_datasets.stkit.Stkit(config_name=…, data_dir=…)"
-            f" instead of load_dataset({DATASET_NAME!r}, …)",
-            RuntimeWarning,
-            stacklevel=2,
+    if is_wanted():
+        wrap_function(
+            "datasets.load",
+            "dataset_module_factory",
+            ("datasets.inspect",),
+            _finding_stkit,
+            "use stkit_datasets.stkit.Stkit(config_name=…, data_dir=…) instead of "
+            f"load_dataset({DATASET_NAME!r}, …)",
         )
-        return
-    if getattr(factory, _MARK, False):
-        return
 
-    @functools.wraps(factory)
+
+def _finding_stkit(load: ModuleType, factory: Callable[..., Any]) -> Callable[..., Any]:
     def find(path: str, *args: Any, **kwargs: Any) -> Any:
         if path != DATASET_NAME:
             return factory(path, *args, **kwargs)
@@ -76,7 +52,4 @@ def _wrap_factory(load: ModuleType) -> None:
             found["data_dir"] = kwargs["data_dir"]
         return load.DatasetModule(BUILDER_MODULE, code_digest(), found)
 
-    setattr(find, _MARK, True)
-    for module in (load, *(sys.modules.get(name) for name in _COPIES)):
-        if module is not None and getattr(module, _FACTORY, None) is factory:
-            setattr(module, _FACTORY, find)
+    return find
