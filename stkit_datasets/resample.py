@@ -125,6 +125,15 @@ def nearest_indices(sorted_ns: IntArray, query_ns: IntArray) -> IntArray:
     return np.where(closer_left, left, right)
 
 
+def longest_run(mask: NDArray[np.bool_]) -> tuple[int, int]:
+    """Return start and end (exclusive) of the first longest run of true; (0, 0) when all false."""
+    edges = np.flatnonzero(np.diff(mask, prepend=False, append=False)).reshape(-1, 2)
+    if not len(edges):
+        return 0, 0
+    start, stop = edges[np.argmax(edges[:, 1] - edges[:, 0])].tolist()
+    return start, stop
+
+
 def locate(
     track_index: IntArray,
     timestamps_ns: IntArray,

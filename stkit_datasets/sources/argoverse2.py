@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -34,14 +34,13 @@ from stkit_datasets.sources.argoverse2_tables import (
     read_tracks,
 )
 from stkit_datasets.sources.base import (
-    GRID_STEP_S,
-    MAX_FRAMES,
     MIN_FRAMES,
     SPLITS,
     Skipped,
     UnitResult,
     windows,
 )
+from stkit_datasets.sources.options import SamplingConfig, config_from_options
 
 RING_CAMERAS = (
     "ring_front_center",
@@ -58,70 +57,33 @@ _FOLDERS = {"train": "train", "validation": "val"}
 
 
 @dataclass(frozen=True)
-class Argoverse2Config:
+class Argoverse2Config(SamplingConfig):
     """What may be set for this source.
 
     Attributes:
         cameras: which cameras make clips, in this order.
-        image_tolerance_s: an image farther from a grid time does not stand for it [ours].
-        snap_s: see ``resample.GridConfig``.
-        max_gap_s: see ``resample.GridConfig``; holds for ego poses, too.
     """
 
     cameras: tuple[str, ...] = RING_CAMERAS
-    image_tolerance_s: float = 0.05
-    snap_s: float = resample.DEFAULT_GRID.snap_s
-    max_gap_s: float = resample.DEFAULT_GRID.max_gap_s
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         allowed = (*RING_CAMERAS, *STEREO_CAMERAS)
         cameras: object = self.cameras
         if isinstance(cameras, str) or not isinstance(cameras, Sequence) or not cameras:
-            raise ConfigError(f"argoverse2: cameras must be a list of names, got {cameras!r}")
+            raise ConfigError(f"cameras must be a list of names, got {cameras!r}")
         known = [camera for camera in allowed if camera in cameras]
         if len(known) != len(cameras):
             raise ConfigError(
-                f"argoverse2: cameras must be different names among {', '.join(allowed)}; "
+                f"cameras must be different names among {', '.join(allowed)}; "
                 f"got {', '.join(map(repr, cameras))}"
             )
         object.__setattr__(self, "cameras", tuple(cameras))
-        for name in ("image_tolerance_s", "snap_s", "max_gap_s"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int | float):
-                raise ConfigError(f"argoverse2: {name} must be a number, got {value!r}")
-        # Half a step apart an image would stand for two grid times.
-        if not 0 <= self.image_tolerance_s < GRID_STEP_S / 2:
-            raise ConfigError(
-                f"argoverse2: image_tolerance_s must lie in [0, {GRID_STEP_S / 2:g}), "
-                f"got {self.image_tolerance_s!r}"
-            )
-        _ = self.grid, self.poses  # check their ranges now
-
-    @property
-    def grid(self) -> resample.GridConfig:
-        """How annotations are sampled."""
-        return resample.GridConfig(snap_s=self.snap_s, max_gap_s=self.max_gap_s)
 
     @property
     def poses(self) -> resample.GridConfig:
         """How ego poses are: a car moves 20 cm in 10 ms, so none is taken for a near one."""
         return resample.GridConfig(snap_s=0.0, max_gap_s=self.max_gap_s)
-
-    @classmethod
-    def from_options(cls, options: Mapping[str, object] | None) -> Argoverse2Config:
-        """Make one from a user's options.
-
-        Raises:
-            ConfigError: an option is unknown or out of range.
-        """
-        names = [field.name for field in fields(cls)]
-        unknown = sorted(set(options or ()) - set(names))
-        if unknown:
-            raise ConfigError(
-                f"argoverse2: unknown option {', '.join(map(repr, unknown))}; "
-                f"expected some of {', '.join(names)}"
-            )
-        return cls(**(options or {}))  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,7 +117,7 @@ class Argoverse2:
 
     def __init__(self, data_dir: Path, options: Mapping[str, object] | None = None) -> None:
         self.data_dir = Path(data_dir)
-        self.config = Argoverse2Config.from_options(options)
+        self.config = config_from_options(Argoverse2Config, self.name, options)
 
     def units(self, split: str) -> Sequence[str]:
         """Name the logs of a split, sorted; none when only the other split is on disk."""
@@ -196,12 +158,14 @@ class Argoverse2:
             return UnitResult((), (*skipped, Skipped(unit, reason)))
         views = [self._view(log_dir, *camera, poses, grid_ns) for camera in cameras]
         clips: list[Clip] = []
-        for k, (start, stop) in enumerate(windows(len(grid_ns))):
-            clip_id = unit if len(grid_ns) <= MAX_FRAMES else f"{unit}@{k}"
+        spans = windows(len(grid_ns))
+        for k, (start, stop) in enumerate(spans):
+            clip_id = unit if len(spans) == 1 else f"{unit}@{k}"
             # Cameras of one span share the tracks, and with them the corners of the boxes.
             shared: dict[tuple[int, int], Tracks] = {}
             for view in views:
-                first, last = _longest_run(view, start, stop)
+                usable = np.isfinite(view.camera_SE3_world[start:stop, 0, 0])
+                first, last = (start + edge for edge in resample.longest_run(usable))
                 if last - first < MIN_FRAMES:
                     reason = f"only {last - first} frames in a row have an image and an ego pose"
                     skipped.append(Skipped(f"{clip_id} {view.camera.name}", reason))
@@ -248,8 +212,7 @@ class Argoverse2:
         folder = _camera_dir(log_dir, camera)
         images_ns = None
         if folder.is_dir():
-            tolerance_ns = round(self.config.image_tolerance_s * resample.NS_PER_S)
-            images_ns = _nearest_images(folder, grid_ns, tolerance_ns)
+            images_ns = _nearest_images(folder, grid_ns, self.config.image_tolerance_ns)
         exposed_ns = grid_ns if images_ns is None else images_ns
         city_SE3_camera = poses.at(exposed_ns, self.config.poses) @ ego_SE3_camera
         return _View(camera, geometry.inverse(city_SE3_camera), images_ns)
@@ -285,13 +248,3 @@ def _nearest_images(folder: Path, grid_ns: IntArray, tolerance_ns: int) -> IntAr
     images_ns = np.sort(np.array(stems, dtype=np.int64))
     nearest = images_ns[resample.nearest_indices(images_ns, grid_ns)]
     return np.where(np.abs(nearest - grid_ns) <= tolerance_ns, nearest, -1)
-
-
-def _longest_run(view: _View, start: int, stop: int) -> tuple[int, int]:
-    """Return the first longest run of frames of a window that have a camera pose."""
-    usable = np.isfinite(view.camera_SE3_world[start:stop]).all(axis=(1, 2))
-    edges = np.flatnonzero(np.diff(usable, prepend=False, append=False)).reshape(-1, 2)
-    if not len(edges):
-        return start, start
-    first, last = edges[np.argmax(edges[:, 1] - edges[:, 0])]
-    return start + int(first), start + int(last)

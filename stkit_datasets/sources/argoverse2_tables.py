@@ -163,7 +163,7 @@ def read_tracks(
     track_index, track_ids = annotations.codes("track_uuid")
     category_index, categories = annotations.codes("category")
     timestamps_ns = annotations.timestamps_ns("timestamp_ns")
-    order = _order_in_time(annotations, track_index, timestamps_ns)
+    order = annotations.order_in_time(track_index, timestamps_ns)
     sizes_lwh_m = annotations.positive(*_SIZE)
     ego_centers_m = annotations.numbers(*_TRANSLATION)
     ego_rotations = annotations.quaternions(*_QUATERNION)
@@ -201,25 +201,6 @@ def read_tracks(
         annotation_keys=sampled.annotation_keys[keep],
     )
     return grid_ns, tracks, [track_ids[i] for i in np.flatnonzero(mixed)]
-
-
-def _order_in_time(columns: Columns, track_index: IntArray, timestamps_ns: IntArray) -> IntArray:
-    """Return the rows sorted by track.
-
-    Rows of different tracks may be mixed in any way, but those of one track must follow in time:
-    the published files do, and a step back means that rows or time stamps were changed.
-    """
-    order = np.argsort(track_index, kind="stable")
-    step = np.diff(timestamps_ns[order])
-    wrong = np.flatnonzero((np.diff(track_index[order]) == 0) & (step <= 0))
-    if len(wrong):
-        rule = (
-            "expected one annotation per track and time, found a second one"
-            if step[wrong[0]] == 0
-            else "expected the annotations of a track in order of time, found a step back"
-        )
-        raise columns.error(rule, int(order[wrong[0] + 1]))
-    return np.asarray(order)
 
 
 def _grid(columns: Columns, sweeps_ns: IntArray, config: resample.GridConfig) -> IntArray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -39,14 +39,14 @@ class Columns:
         table: the columns.
         keys: the columns whose values say in an error which row is meant.
         row_name: what the file calls a row (``row``, ``line``).
-        first_row: the number of the first one.
+        row_numbers: (R,) the rows' numbers in the file; None when they are 0, 1, 2…
     """
 
     path: Path
     table: pa.Table
     keys: tuple[str, ...] = ()
     row_name: str = "row"
-    first_row: int = 0
+    row_numbers: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return int(self.table.num_rows)
@@ -56,7 +56,8 @@ class Columns:
         values = ", ".join(
             f"{key}={self.table[key][row].as_py()}" for key in self.keys if key in self
         )
-        text = f"{self.row_name} {row + self.first_row}" + (f" ({values})" if values else "")
+        number = row if self.row_numbers is None else int(self.row_numbers[row])
+        text = f"{self.row_name} {number}" + (f" ({values})" if values else "")
         return f"{text}, column {column!r}" if column else text
 
     def __contains__(self, name: object) -> bool:
@@ -67,6 +68,11 @@ class Columns:
         if row is not None:
             return SourceError(self.path, rule, self.where(row, column))
         return SourceError(self.path, rule, f"column {column!r}" if column else None)
+
+    def take(self, rows: NDArray[np.int64]) -> Columns:
+        """Return some of the rows, which keep their numbers."""
+        numbers = rows if self.row_numbers is None else self.row_numbers[rows]
+        return replace(self, table=self.table.take(pa.array(rows)), row_numbers=numbers)
 
     def integers(self, name: str) -> NDArray[np.int64]:
         """Return a column of integers without nulls."""
@@ -141,6 +147,29 @@ class Columns:
             )
         out: NDArray[np.float64] = values / norms[:, None]
         return out
+
+    def order_in_time(
+        self, track_index: NDArray[np.int64], timestamps_ns: NDArray[np.int64]
+    ) -> NDArray[np.int64]:
+        """Return the rows sorted by track.
+
+        Rows of different tracks may be mixed in any way, but those of one track must follow in
+        time: published files do, and a step back means that rows or time stamps were changed.
+
+        Raises:
+            SourceError: a track has two rows of one time, or a step back in time.
+        """
+        order = np.argsort(track_index, kind="stable")
+        step = np.diff(timestamps_ns[order])
+        wrong = np.flatnonzero((np.diff(track_index[order]) == 0) & (step <= 0))
+        if len(wrong):
+            rule = (
+                "expected one annotation per track and time, found a second one"
+                if step[wrong[0]] == 0
+                else "expected the annotations of a track in order of time, found a step back"
+            )
+            raise self.error(rule, int(order[wrong[0] + 1]))
+        return np.asarray(order)
 
     def codes(self, name: str) -> tuple[NDArray[np.int64], tuple[str, ...]]:
         """Return the sorted distinct values of a string column and each row's index into them."""

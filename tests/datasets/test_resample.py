@@ -8,6 +8,7 @@ from stkit_datasets.resample import (
     interpolate,
     interpolate_rotations,
     locate,
+    longest_run,
     nearest_indices,
     resample_tracks,
 )
@@ -184,3 +185,19 @@ def test_nearest():
 def test_config_refuses(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
         GridConfig(**wrong)
+
+
+@pytest.mark.parametrize(
+    ("mask", "expected"),
+    [
+        ("", (0, 0)),
+        ("0", (0, 0)),
+        ("1", (0, 1)),
+        ("0110", (1, 3)),
+        ("110111", (3, 6)),
+        ("110110", (0, 2)),
+        ("1111", (0, 4)),
+    ],
+)
+def test_longest_run(mask, expected):
+    assert longest_run(np.array([c == "1" for c in mask], dtype=bool)) == expected
