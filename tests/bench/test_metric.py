@@ -183,7 +183,7 @@ def test_without_the_registration(tmp_path):
     out = run(
         """
         import stkit_bench, evaluate
-        assert not hasattr(evaluate.loading.evaluation_module_factory, "_stkit_bench_wrapped")
+        assert not hasattr(evaluate.loading.evaluation_module_factory, "_stkit_wrapped")
         try:
             evaluate.load("stkit_bench")
         except FileNotFoundError:
@@ -210,8 +210,8 @@ def test_evaluate_keeps_its_other_names_and_its_loader(tmp_path):
         assert not any("stkit" in type(f).__module__ for f in sys.meta_path)
         importlib.reload(sys.modules["stkit_bench.registration"]).register()
         factory = evaluate.loading.evaluation_module_factory
-        assert factory._stkit_bench_wrapped
-        assert not hasattr(factory.__wrapped__, "_stkit_bench_wrapped")
+        assert factory._stkit_wrapped
+        assert not hasattr(factory.__wrapped__, "_stkit_wrapped")
         assert evaluate.inspect.evaluation_module_factory is factory
         try:
             evaluate.load("no_such_metric_here")
