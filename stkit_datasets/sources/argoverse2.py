@@ -156,7 +156,8 @@ class Argoverse2:
         if len(grid_ns) < MIN_FRAMES:
             reason = f"{len(grid_ns)} frames on the grid, a clip needs {MIN_FRAMES}"
             return UnitResult((), (*skipped, Skipped(unit, reason)))
-        views = [self._view(log_dir, *camera, poses, grid_ns) for camera in cameras]
+        city_SE3_ego = poses.at(grid_ns, self.config.poses)
+        views = [self._view(log_dir, *camera, poses, grid_ns, city_SE3_ego) for camera in cameras]
         clips: list[Clip] = []
         spans = windows(len(grid_ns))
         for k, (start, stop) in enumerate(spans):
@@ -208,14 +209,15 @@ class Argoverse2:
         ego_SE3_camera: FloatArray,
         poses: EgoPoses,
         grid_ns: IntArray,
+        city_SE3_ego: FloatArray,
     ) -> _View:
+        """Place a camera at its images' exposures, or without images at the grid times."""
         folder = _camera_dir(log_dir, camera)
         images_ns = None
         if folder.is_dir():
             images_ns = _nearest_images(folder, grid_ns, self.config.image_tolerance_ns)
-        exposed_ns = grid_ns if images_ns is None else images_ns
-        city_SE3_camera = poses.at(exposed_ns, self.config.poses) @ ego_SE3_camera
-        return _View(camera, geometry.inverse(city_SE3_camera), images_ns)
+            city_SE3_ego = poses.at(images_ns, self.config.poses)
+        return _View(camera, geometry.inverse(city_SE3_ego @ ego_SE3_camera), images_ns)
 
     def _frames(self, log_dir: Path, view: _View, first: int, last: int) -> Frames | None:
         if view.image_timestamps_ns is None:
