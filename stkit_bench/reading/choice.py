@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from itertools import pairwise
 
+from .comparatives import NOT, sign_of
 from .numbers import words_to_digits
 from .quantity import drop_tolerances, quantities
 from .question import COLORS, Question
@@ -21,15 +22,18 @@ _SYNONYMS = {
 }  # fmt: skip
 _LIGHT_BLUE = re.compile(r"\b(?:light|sky|bright)[ -]blue\b")
 _COLOR = re.compile(rf"\b(?:{'|'.join([*COLORS, *_SYNONYMS])})(?:dish|ish)?\b")
-_BOXED = re.compile(r"[ -](?:colou?red )?(?:(?:bounding|annotated|outlined?)[ -])?(?:box|rectangle|bbox|outline"
-                    r"|frame|border|square|annotation|marker)")
+_BOXED = re.compile(
+    r"[ -](?:colou?red )?(?:(?:bounding|annotated|outlined?)[ -])?(?:box|rectangle|bbox|outline"
+    r"|frame|border|square|annotation|marker)"
+)
 _THING = (
     r"(?:car|truck|bus|vehicle|van|suv|sedan|taxi|person|man|woman|pedestrian|cyclist|player|bike"
     r"|bicycle|motorcycle|shirt|jacket|jersey|object|pickup|trailer|dress|coat|pants|train)"
 )
 #: "the blue truck in the red box": the first colour is paint, the second names the object.
 _PAINT = re.compile(
-    rf"[ -](?:\w+ ){{0,2}}{_THING}\b(?: \w+){{0,4}}? (?:in|with|inside|within|by|has)(?: (?:the|a|an))? "
+    rf"[ -](?:\w+ ){{0,2}}{_THING}\b(?: \w+){{0,4}}? (?:in|with|inside|within|by|has)(?: (?:the|a"
+    rf"|an))? "
 )
 _ORDINALS = (
     re.compile(
@@ -42,53 +46,48 @@ _ORDINALS = (
     ),
 )
 
-_LESS = re.compile(
-    r"\b(?:less(?:er)?|least|f?ewer|short(?:er|est)|small(?:er|est)|slow(?:er|est|ly)?|more slowly"
-    r"|low(?:er|est)|minimal(?:ly)?|barely|hardly|almost (?:still|stationary)|stationary|parked|static"
-    r"|motionless|(?:stays?|remain(?:s|ed)?|stands?|stood) (?:still|static|in place|parked|put|mostly still)"
-    r"|not mov(?:e|ing)|(?:does|did|is|has)(?:n't| not) (?:appear to |seem to )?mov\w+|falls? behind|lags?"
-    r"|lagg(?:ed|ing)|trails?|stays behind|at rest|little (?:movement|motion|distance|ground)|half (?:as|the)"
-    r"|(?:outpaced|exceeded|surpassed|overtaken|outrun|passed) by|almost as|nearly as|close to the start)\b"
-)
-_MORE = re.compile(
-    r"\b(?:more|most(?! of)|f[au]rther|f[au]rthest|long(?:er|est)|great(?:er|est)|larg(?:er|est)"
-    r"|bigg(?:er|est)|high(?:er|est)|fast(?:er|est)|quick(?:er|est)|swift(?:er|est)|speedier"
-    r"|(?:twice|double|triple|\d+(?:\.\d+)? times|times) (?:as|the|that)|exceed(?:s|ed)?|outpac(?:es|ed|ing)"
-    r"|surpass(?:es|ed)|overtak(?:es|en|ing)|overtook|outruns?|only (?:the )?\w+ (?:\w+ ){0,3}mov\w+"
-    r"|goes beyond|pass(?:es|ed) (?:the|by)|pull(?:s|ed|ing) (?:away|ahead))\b"
-)
-_AS = re.compile(r"\bas (?:far|fast|much|long|quick(?:ly)?|great|high|rapid(?:ly)?|large|many)\b")
-_NOT = re.compile(
-    r"\b(?:not|n't|never|nor|neither|isn't|doesn't|didn't|wasn't|hasn't)\b[^,.;]{0,24}$|n't\b[^,.;]{0,24}$"
-)
 #: A colour behind one of these is only what the chosen one is compared with.
 _REFERENCE = re.compile(
-    r"(?:\b(?:than|compared (?:to|with)|in comparison (?:to|with)|comparison to|versus|relative to|unlike"
-    r"|whereas|rather than|instead of|as opposed to|as (?:far|fast|much|long|quickly|great|high|rapidly) as"
-    r"|(?:twice|double|half|triple|times) (?:the \w+ (?:of|as)|that of)|(?:outpaced|exceeded|surpassed"
+    r"(?:\b(?:than|compared (?:to|with)|in comparison (?:to|with)|comparison to|versus"
+    r"|relative to|unlike"
+    r"|whereas|rather than|instead of|as opposed to|as (?:far|fast|much|long|quickly|great|high"
+    r"|rapidly) as"
+    r"|(?:twice|double|half|triple|times) (?:the \w+ (?:of|as)|that of)|(?:outpaced|exceeded"
+    r"|surpassed"
     r"|overtaken|outrun|passed) by)(?: [\w'-]+){0,8}"
     r"|\b(?:over|beyond|exceed(?:s|ed)?|outpac(?:es|ed)|surpass(?:es|ed)|overtak(?:es|ing)|overtook"
-    r"|behind|ahead of|and not|but not|passes|not)(?: (?:that|those|the|of|one|object|car|vehicle|distance"
+    r"|behind|ahead of|and not|but not|passes|not)(?: (?:that|those|the|of|one|object|car|vehicle"
+    r"|distance"
     r"|speed|annotated|marked|in|with|by|inside|person|truck|bus|pedestrian|is|it|a))*)[ (]*$"
 )
 _TIE = re.compile(
-    r"\b(?:equal(?:ly)?|tie(?:d)?|identical|no (?:clear |noticeable |significant |visible )?difference"
-    r"|the same(?: (?:total |average |overall |approximate )?(?:distance|speed|amount|pace|rate|velocity))?"
-    r"(?! (?:video|direction|frame|time|lane|road|period|interval|shared))|similar (?:distances?|speeds?|pace)"
+    r"\b(?:equal(?:ly)?|tie(?:d)?|identical|no (?:clear |noticeable |significant "
+    r"|visible )?difference"
+    r"|the same(?: (?:total |average |overall |approximate )?(?:distance|speed|amount|pace|rate"
+    r"|velocity))?"
+    r"(?! (?:video|direction|frame|time|lane|road|period|interval|shared))|similar (?:distances?"
+    r"|speeds?|pace)"
     r"|neither|both (?:are|remain) (?:stationary|parked|static)|roughly equal|both)\b"
 )
 _DIRECT = re.compile(
     r"\b(?:answer|it is|it's|it was|is the one|the one|choose|select|option|chosen|winner)\b"
 )
 _TOPIC = {
-    "distance": re.compile(r"\b(?:f[au]rther|f[au]rthest|distance|path|far|ground|longer|shorter|route)\b"),
-    "speed": re.compile(r"\b(?:fast|faster|fastest|slow|slower|slowest|speed|velocity|slowly|quick\w*|pace)\b"),
+    "distance": re.compile(
+        r"\b(?:f[au]rther|f[au]rthest|distance|path|far|ground|longer|shorter|route)\b"
+    ),
+    "speed": re.compile(
+        r"\b(?:fast|faster|fastest|slow|slower|slowest|speed|velocity|slowly|quick\w*|pace)\b"
+    ),
 }
 _CLAUSE = re.compile(
-    r"(?:,|-) ?(?:while|whereas|but|and|though|although|yet|with|compared to which)\b|;|\b(?:while|whereas)\b"
+    r"(?:,|-) ?(?:while|whereas|but|and|though|although|yet|with|compared to which|so|therefore"
+    r"|thus|hence"
+    r"|making|meaning|which means)\b|;|\b(?:since|because)\b|\b(?:while|whereas)\b"
 )
 _ASKING = re.compile(
-    r"\b(?:to (?:determine|compare|find|figure out|answer|assess|identify)|we need|let'?s|let us|i need|whether"
+    r"\b(?:to (?:determine|compare|find|figure out|answer|assess|identify)|we need|let'?s|let us"
+    r"|i need|whether"
     r"|which (?:one|object|of)|the question|if the|compare)\b"
 )
 
@@ -230,7 +229,7 @@ def _clause_claim(
     subjects = [m for m in here if not m.reference]
     if not subjects:
         return _passive(clause, here, score)
-    sign = _sign(clause)
+    sign = sign_of(clause)
     color = subjects[0].color
     if sign:
         if len({m.color for m in subjects}) > 1 and not any(m.reference for m in here):
@@ -243,7 +242,7 @@ def _clause_claim(
         return None
     names_only = len(clause.split()) <= 7 and not re.search(r"\d|\bmov|\btravel|:", clause)
     if len(everyone) == 1 or _DIRECT.search(clause) or names_only or score >= 4:
-        if _NOT.search(clause):
+        if NOT.search(clause):
             return None
         return _Claim(color, 0, score + (2 if _DIRECT.search(clause) else 0))
     return None
@@ -252,29 +251,13 @@ def _clause_claim(
 def _passive(clause: str, here: list[_Mention], score: int) -> _Claim | None:
     """Read "the greater distance is covered by red" and "it is not blue"."""
     by = [m for m in here if re.search(r"\bby (?:the |that |object |one |in )*", clause)]
-    sign = _sign(clause)
+    sign = sign_of(clause)
     if by and sign and not re.search(r"\bthan\b|compared", clause):
         return _Claim(by[0].color, sign, score)
     return None
 
 
-def _sign(clause: str) -> int:
-    """Return +1 for "farther, faster", -1 for "less, slower", turned round by "not"."""
-    less, more, as_far = _LESS.search(clause), _MORE.search(clause), _AS.search(clause)
-    if as_far and _NOT.search(clause[: as_far.start()]):
-        return -1
-    if less and (more is None or less.start() <= more.start() or more.end() <= less.end()):
-        return 1 if _NOT.search(clause[: less.start()]) else -1
-    if more:
-        if clause.startswith("less", more.end() + 1):
-            return -1
-        return -1 if _NOT.search(clause[: more.start()]) else 1
-    return 0
-
-
-def _by_value(
-    text: str, mentions: list[_Mention], topic: str, question: Question
-) -> str | None:
+def _by_value(text: str, mentions: list[_Mention], topic: str, question: Question) -> str | None:
     """Compare the values given to the two colours ("red: 12 m, blue: 30 m")."""
     if len({m.color for m in mentions}) != 2:
         return None

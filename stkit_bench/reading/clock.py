@@ -25,7 +25,8 @@ _BETWEEN = re.compile(r"\b(?:between|either)(?: (?:the|about|roughly|approximate
 _TIME_OF_DAY = re.compile(r"(?<![\d:.])(0?[1-9]|1[0-2]|00?):00(?![:\d])")
 _BARE = re.compile(r"(?<![\d.:/a-z-])(\d{1,2})(?![\d:/a-z%°-]|\.\d)(?: ?h\b)?")
 _BARE_BEFORE = re.compile(
-    r"(?:^|[:=(\[\"]|\b(?:direction|clock|toward|towards|answer|is|to|hour|at|position|heading)) ?$"
+    r"(?:^|[:=(\[\"]|\b(?:direction|clock|toward|towards|answer|is|to|hour|at|position|heading))"
+    r" ?(?:about |approximately |roughly |around |~)?$"
 )
 _BARE_AFTER = re.compile(r" ?(?:$|[.,;)\]}\"'(\n]|direction\b|on (?:the|a) clock|position\b|hour)")
 
@@ -33,26 +34,36 @@ _BARE_AFTER = re.compile(r" ?(?:$|[.,;)\]}\"'(\n]|direction\b|on (?:the|a) clock
 _REFERENCE_BEFORE = re.compile(
     r"\b(?:initial(?:ly)?|starting|started|starts?|begin(?:s|ning)?|began|at first|first|originally"
     r"|original|reference|referred|relative to|assum\w+|consider\w*|define[sd]?|where|treat\w*"
-    r"|convention|represents?|from|if|not|rather than|instead of|away from|previous(?:ly)?|than|with"
+    r"|convention|represents?|from|if|not|rather than|instead of|away from|previous(?:ly)?|than"
+    r"|with"
     r"|away|was|between frames?)\b[^.;,]{0,30}$"
 )
 _REFERENCE_AFTER = re.compile(
     r"(?: (?:direction|position))? ?(?:,? ?(?:being|is|as|means|represents|corresponds to|would be"
-    r"|refers to|indicates|denotes|=)(?: \w+){0,2} (?:the |its |straight |right\b|left\b|first|initial"
+    r"|refers to|indicates|denotes|=)(?: \w+){0,2} (?:the |its |straight |right\b|left\b|first"
+    r"|initial"
     r"|forward|reverse|north|up\b|behind|directly|object)|\(?(?:its )?(?:initial|starting|reference"
     r"|first)|at (?:first|the (?:start|beginning))|initially)"
 )
 _ENDING = re.compile(
-    r"\b(?:ends?|ending|ended|finally?|final|last|close|eventually|toward|towards|heading|headed|now"
-    r"|by then|direction of|turn(?:s|ed|ing)? to|finish\w*|conclu\w+)\b"
+    r"\b(?:ends?|ending|ended|finally?|final|last|close|eventually|now"
+    r"|by then|turn(?:s|ed|ing)? to|finish\w*|conclu\w+)\b"
+)
+_TOWARD = re.compile(r"\b(?:towards?|head\w*|direction of|bound for)\b")
+#: "12 o'clock from 0 to 3 s, 1 o'clock from 3 to 5 s": the later clocks share the first one's verb.
+_LIST_GOES_ON = re.compile(
+    r"[^a-z]*(?:(?:from|to|s|sec|seconds?|and|then|for|between|at|until|the|directions?|next)\b"
+    r"[^a-z]*)*"
 )
 
 _WORD_HOURS: tuple[tuple[re.Pattern[str], int | None], ...] = (
     (
         re.compile(
             r"\b(?:front|forward|ahead|upper|top|up|rear|back|backward|lower|bottom|down|slightly"
-            r"|diagonal(?:ly)?|north|south)s?[ -](?:and |(?:and )?to(?:wards?)? (?:the |its )?|a bit )?"
-            r"(?:right|left|east|west)(?:ward)?s?\b|\b(?:slight(?:ly)?|diagonal(?:ly)?|veer\w*|bear\w*)"
+            r"|diagonal(?:ly)?|north|south)s?[ -](?:and |(?:and )?to(?:wards?)? (?:the |its )?"
+            r"|a bit )?"
+            r"(?:right|left|east|west)(?:ward)?s?\b|\b(?:slight(?:ly)?|diagonal(?:ly)?|veer\w*"
+            r"|bear\w*)"
             r"(?: \w+){0,3} (?:right|left)\b|\b(?:right|left)[ -](?:forward|backward|front|back)\b"
         ),
         None,
@@ -67,7 +78,8 @@ _WORD_HOURS: tuple[tuple[re.Pattern[str], int | None], ...] = (
     (re.compile(r"\b(?:rightwards?|right(?!-hand (?:lane|side of the road)))\b"), 3),
     (
         re.compile(
-            r"\b(?:backwards?|behind|reverse|reversing|revers(?:es|ed)|opposite direction|u-turn|rear)\b"
+            r"\b(?:backwards?|behind|reverse|reversing|revers(?:es|ed)|opposite direction|u-turn"
+            r"|rear)\b"
         ),
         6,
     ),
@@ -150,9 +162,7 @@ def read_clock(segment: Segment) -> Reading:
     text = words_to_digits(segment.text)
     mentions = clock_mentions(text)
     if not mentions:
-        mentions = [
-            ClockMention(_hour(m.group(1)), *m.span()) for m in _TIME_OF_DAY.finditer(text)
-        ]
+        mentions = [ClockMention(_hour(m.group(1)), *m.span()) for m in _TIME_OF_DAY.finditer(text)]
     if mentions:
         return _reading(_choose(text, mentions, segment))
     for attempt in (_bare_hour, _degrees, _words):
@@ -173,7 +183,7 @@ def _choose(text: str, mentions: list[ClockMention], segment: Segment) -> int | 
     spans = list(sentences(text))
     best: tuple[int, int] | None = None
     hour: int | None = None
-    previous = index = 0
+    previous = index = inherited = 0
     for order, mention in enumerate(mentions):
         while index < len(spans) - 1 and spans[index][1] <= mention.start:
             index += 1
@@ -182,6 +192,11 @@ def _choose(text: str, mentions: list[ClockMention], segment: Segment) -> int | 
         sentence = text[max(start, mention.start - 300) : mention.start]
         after = text[mention.end : min(end, mention.end + 60)]
         score = _score(before, sentence, after)
+        if _TOWARD.search(before):
+            inherited = 1
+        elif not _LIST_GOES_ON.fullmatch(before):
+            inherited = 0
+        score += inherited
         if str(mention.hour) in segment.bold:
             score += 2
         previous = mention.end
@@ -206,7 +221,9 @@ def _score(before: str, sentence: str, after: str) -> int:
     return score
 
 
-_AT_END = re.compile(r"\b(?:at|by|when|as|toward|in) the (?:very )?(?:end|close|last|final)|video ends")
+_AT_END = re.compile(
+    r"\b(?:at|by|when|as|toward|in) the (?:very )?(?:end|close|last|final)|video ends"
+)
 
 
 def _bare_hour(text: str, segment: Segment) -> Reading | None:

@@ -8,13 +8,16 @@ from collections.abc import Iterator
 from stkit_datasets.tasks.names import Task
 
 _SKIP = re.compile(
-    r"reason|explan|thought|confiden|analys|step|note|justif|comment|assum|rationale|evidence|thinking"
+    r"reason|explan|thought|confiden|analys|step|note|justif|comment|assum|rationale|evidence"
+    r"|thinking"
 )
 _START = re.compile(r"start|begin|^from|^t0|t_?1$|^s$|onset")
 _END = re.compile(r"end|stop|^to$|finish|until|t_?2$|^e$")
 _UNIT_KEY = re.compile(r"unit")
 _KEYS = {
-    Task.TRAVELED_DISTANCE: re.compile(r"distance|answer|value|result|estimate|length|travel|total"),
+    Task.TRAVELED_DISTANCE: re.compile(
+        r"distance|answer|value|result|estimate|length|travel|total"
+    ),
     Task.TRAVELING_SPEED: re.compile(r"speed|velocity|answer|value|result|estimate"),
     Task.MOVEMENT_DIRECTION: re.compile(r"clock|direction|answer|hour|result|heading"),
     Task.DIRECTION_TIMESTAMP: re.compile(r"time|interval|range|answer|period|span|segment|result"),
@@ -40,7 +43,9 @@ def sentence_from_json(task: Task, value: object) -> str | None:
         return _quantity(chosen, unit)
     if task is Task.MOVEMENT_DIRECTION_COMPARISON:
         return _same(chosen)
-    exact = [(k, v) for k, v in chosen if re.search(r"answer|choice|winner|result|clock", k)] or chosen
+    exact = [
+        (k, v) for k, v in chosen if re.search(r"answer|choice|winner|result|clock", k)
+    ] or chosen
     return "\n".join(f"{v}" for _, v in exact) or None
 
 
@@ -73,7 +78,16 @@ def _quantity(chosen: list[tuple[str, object]], unit: str) -> str | None:
 def _suffix(key: str) -> str:
     """Return the unit at the end of a key: "distance_m", "speed_km_per_h", "speed_kmh"."""
     tail = key.rpartition(".")[2].partition("_")[2]
-    for name in ("in_", "estimate_", "traveled_", "distance_", "speed_", "total_", "average_", "si_"):
+    for name in (
+        "in_",
+        "estimate_",
+        "traveled_",
+        "distance_",
+        "speed_",
+        "total_",
+        "average_",
+        "si_",
+    ):
         tail = tail.removeprefix(name)
     return tail.replace("_per_", "/").replace("_", "/")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from .clock import O_CLOCK, clock_mentions
+from .clock import O_CLOCK, ClockMention, clock_mentions
 from .numbers import words_to_digits
 from .question import Question, video_length
 from .result import Reading, Reason, unreadable
@@ -13,9 +13,11 @@ from .segments import Segment
 from .sentences import CONCLUSION, sentences
 
 _NOT_A_TIME = re.compile(
-    r"\bframes? ?(?:#|no\.? ?)?\d+(?: ?(?:-|to|and|through|,) ?(?:frames? ?)?\d+(?![.:\d]))*(?! ?s\b)"
+    r"\bframes? ?(?:#|no\.? ?)?\d+(?: ?(?:-|to|and|through"
+    r"|,) ?(?:frames? ?)?\d+(?![.:\d]))*(?! ?s\b)"
     r"|\b\d+(?:st|nd|rd|th)\b(?: (?:and \d+\w+ )?frames?)?|\b\d+ frames?\b"
-    r"|(?<![\d.])\d+(?:\.\d+)? ?(?:%|percent|°|degrees?|km/h|mph|m/s|fps|hz|met(?:er|re)s?|m|cm|ft|feet"
+    r"|(?<![\d.])\d+(?:\.\d+)? ?(?:%|percent|°|degrees?|km/h|mph|m/s|fps|hz|met(?:er|re)s?|m|cm"
+    r"|ft|feet"
     r"|pixels?|px|times|objects?|cars?)(?![a-z])"
     r"|\b(?:object|car|box|vehicle|step|case|option) ?#?\d+\b"
 )
@@ -26,11 +28,15 @@ _T = (
     r"|\d+(?:[.,]\d+)?(?: ?min(?:ute)?s?\b)?|\.\d+)(?![\d:])"
     rf"(?:{_S}|[- ]second mark)?"
 )
-_SEP = r"(?:-|to|till|until|through|up to|>|~|\.\.+|and (?:ends?|ending|stops?|lasts until)(?: at| by)?)"
+_SEP = (
+    r"(?:-|to|till|until|through|up to|>|~|\.\.+"
+    r"|and (?:ends?|ending|stops?|lasts until)(?: at| by)?)"
+)
 _RANGE = re.compile(rf"{_T}[ ,]*{_SEP} ?(?:the )?{_T}")
 _BETWEEN = re.compile(rf"\b(?:between|from) {_T} ?(?:and|-|to|&) ?{_T}")
 _PAIR = re.compile(rf"[\[(<] ?{_T} ?[,;] ?{_T} ?[\])>]|(?<![\d.,] )(?<!\d){_T}, ?{_T}(?! ?,? ?\d)")
 _LIST = re.compile(rf"{_T}(?:, ?(?:and )?(?:[\d.]+)(?:{_S})?){{1,60}},? and {_T}")
+_ORDINAL_SECOND = re.compile(r"\b(\d+)(?:st|nd|rd|th)\b(?=[^.;\n]{0,20}\bseconds?\b)(?! frame)")
 _LABEL_ON_NEXT_LINE = re.compile(
     r"\n+(?=\W*(?:the )?(?:end(?:s|ing)?|stops?|to|until|finish)\b(?! of)[^\n]{0,30}\d)"
 )
@@ -47,9 +53,13 @@ _FOR_SECONDS = re.compile(
 )
 _FIRST = re.compile(rf"\b(?:first|initial|opening) {_T}(?: ?seconds?)?")
 _LAST = re.compile(rf"\b(?:last|final|closing) {_T}(?: ?seconds?)?")
-_END_WORD = r"(?:the )?(?:very )?(?:end|finish|close)\b(?: of the (?:video|clip|footage|sequence|recording))?"
+_END_WORD = (
+    r"(?:the )?(?:very )?(?:end|finish|close)\b"
+    r"(?: of the (?:video|clip|footage|sequence|recording))?"
+)
 _TO_END = re.compile(
-    rf"{_T}[^\d\n.;]{{0,60}}?(?:(?:until|till|to|through|and|-) {_END_WORD}|onwards?\b|on\b(?=[.,;]|$)"
+    rf"{_T}[^\d\n.;]{{0,60}}?(?:(?:until|till|to|through|and|-) {_END_WORD}|onwards?\b"
+    rf"|on\b(?=[.,;]|$)"
     r"|for the (?:rest|remainder)|for the remaining|thereafter)"
     rf"|\b(?:after|since) {_T}|\bfrom {_T} (?:onwards?|on)\b"
 )
@@ -58,18 +68,23 @@ _FROM_START = re.compile(
     rf"(?:to|until|till|through|-|up to) {_T}|\b(?:until|till|up to|before|by) {_T}"
 )
 _WHOLE = re.compile(
-    r"\b(?:throughout|(?:during|for|over|in) the (?:entire|whole|full)|(?:entire|whole|full) (?:duration|"
+    r"\b(?:throughout|(?:during|for|over|in) the (?:entire|whole|full)|(?:entire|whole"
+    r"|full) (?:duration|"
     r"video|clip|length|time|sequence)|all the time|the whole time|always|constantly|from (?:the )?"
     r"(?:start|beginning) (?:to|until|till) (?:the )?(?:end|finish))\b"
 )
 _AT = re.compile(rf"{_T}")
 _NEVER = re.compile(
-    r"\b(?:never|at no (?:point|time)|(?:does|did|do) ?(?:not|n't) (?:\w+ ){0,2}(?:move|head|travel|go|face"
-    r"|turn|exhibit|appear)|no (?:point|moment|time|interval|timestamp|frame|evidence|movement|motion"
-    r"|instance)|not (?:move|moving|head|heading)|is (?:not|n't) (?:mov|head|travel)\w+|stationary)\b"
+    r"\b(?:never|at no (?:point|time)|(?:does|did|do) ?(?:not|n't) (?:\w+ ){0,2}(?:move|head"
+    r"|travel|go|face"
+    r"|turn|exhibit|appear)|no (?:point|moment|time|interval|timestamp|frame|evidence|movement"
+    r"|motion"
+    r"|instance)|not (?:move|moving|head|heading)|is (?:not|n't) (?:mov|head|travel)\w+"
+    r"|stationary)\b"
 )
 _OF_VIDEO = re.compile(
-    r"\b(?:video|clip|footage|recording|sequence)(?: \w+){0,3} (?:is|lasts?|spans?|runs|covers|length|"
+    r"\b(?:video|clip|footage|recording|sequence)(?: \w+){0,3} (?:is|lasts?|spans?|runs|covers"
+    r"|length|"
     r"duration)\b|\b(?:frames? (?:are|were)|sampled|duration of the video|long\b)"
 )
 _OPEN_END = -1.0
@@ -86,6 +101,7 @@ class _Interval:
 def read_interval(segment: Segment, question: Question) -> Reading:
     """Read the interval; swapped ends are sorted, a single instant has no extent."""
     text = _LABEL_ON_NEXT_LINE.sub(" ", words_to_digits(segment.text))
+    text = _ORDINAL_SECOND.sub(r"\1", text)
     own_length = video_length(text)
     length = question.length_s if question.length_s is not None else own_length
     found, lacks_length = _all_intervals(text, length, question.clock, segment)
@@ -116,11 +132,12 @@ def _all_intervals(
     lacks_length = False
     for start, end in sentences(text):
         sentence = text[start:end]
-        hours = {mention.hour for mention in clock_mentions(sentence)}
+        clocks = clock_mentions(sentence)
         cleaned = _without_other_numbers(sentence)
         spans = _sentence_intervals(cleaned)
-        score = _score(sentence, hours, clock)
+        base = _score(sentence)
         for low, high, at in spans:
+            score = base + _about_asked_clock(clocks, at, clock, spans[0][2])
             if high == _OPEN_END or low == _OPEN_END:
                 lacks_length |= length is None
                 if length is None:
@@ -137,10 +154,29 @@ def _in_bold(text: str, bold: frozenset[str]) -> bool:
     return bool(numbers) and numbers[0] in bold
 
 
-def _score(sentence: str, hours: set[int | None], clock: int | None) -> int:
+def _about_asked_clock(
+    clocks: list[ClockMention], at: int, asked: int | None, first_at: int
+) -> int:
+    """Return points for an interval whose clock is the asked one, and against any other.
+
+    Where the sentence opens with a clock each interval belongs to the clock before it, else to
+    the one behind it.
+    """
+    if asked is None or not clocks:
+        return 0
+    before = [c.hour for c in clocks if c.start < at]
+    behind = [c.hour for c in clocks if c.start >= at]
+    if len(clocks) == 1:
+        hour = clocks[0].hour
+    elif before and (not behind or clocks[0].start < first_at):
+        hour = before[-1]
+    else:
+        hour = behind[0]
+    return 6 if hour == asked else -4
+
+
+def _score(sentence: str) -> int:
     score = 4 if CONCLUSION.search(sentence) else 0
-    if clock is not None and hours:
-        score += 6 if clock in hours else -4
     if _OF_VIDEO.search(sentence):
         score -= 5
     if _NEVER.search(sentence):

@@ -25,7 +25,7 @@ _PART_WORDS = "|".join(sorted(_PARTS, key=len, reverse=True))
 _COUNT = (
     rf"(?:an? (?=hundred|thousand|dozen|couple))?"
     rf"(?:\d+(?:\.\d+)?[ -](?=hundred|thousand|million|dozen))?(?:{_WORDS})"
-    rf"(?:(?:[ -]|, ?)(?:and )?(?:{_WORDS})\b){{0,10}}"
+    rf"(?:(?:[ -]|(?<=hundred) and |(?<=thousand) and )(?:{_WORDS})\b){{0,10}}"
     rf"(?: point(?: (?:{_WORDS}|oh)\b){{1,6}})?"
 )
 _AFTER_LONE_ONE = re.compile(
@@ -94,9 +94,7 @@ def words_to_digits(text: str) -> str:
     text = re.sub(r"\b(?:a )?couple of\b", "2", text)
     text = re.sub(r"\b(?:half a|a half) dozen\b", "6", text)
     text = _RUN.sub(_replace, text)
-    return _HALF_AFTER_DIGITS.sub(
-        lambda m: _write(float(m.group(1)) + _PARTS[m.group(2)]), text
-    )
+    return _HALF_AFTER_DIGITS.sub(lambda m: _write(float(m.group(1)) + _PARTS[m.group(2)]), text)
 
 
 _POWER = r"(?:×|x|\*|·) ?10 ?\^? ?\(? ?[-+]?\d{1,3}\)?"
@@ -122,7 +120,7 @@ BEFORE = r"(?<![a-z_\d.])(?<!\d[,:/])"
 
 _MIXED = re.compile(r"(\d+) (\d+)/(\d+)$")
 _FRACTION = re.compile(r"\(?(\d+)\)?/\(?(\d+)\)?$")
-_SCIENTIFIC = re.compile(rf"(\d+(?:\.\d+)?) ?(?:×|x|\*|·) ?10 ?\^? ?\(? ?([-+]?\d+)\)?$")
+_SCIENTIFIC = re.compile(r"(\d+(?:\.\d+)?) ?(?:×|x|\*|·) ?10 ?\^? ?\(? ?([-+]?\d+)\)?$")
 
 
 def parse_number(text: str) -> float | None:

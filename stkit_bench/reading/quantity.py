@@ -127,9 +127,7 @@ def _range(text: str, first: Quantity, second: Quantity) -> Quantity | None:
         return None
     if "-" in between and not opened and (low >= high or _is_operand(text, second)):
         return None
-    return replace(
-        second, value=(low + high) / 2, kind=kind, start=first.start, low=low, high=high
-    )
+    return replace(second, value=(low + high) / 2, kind=kind, start=first.start, low=low, high=high)
 
 
 def _is_operand(text: str, item: Quantity) -> bool:

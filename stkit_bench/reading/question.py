@@ -18,11 +18,14 @@ COLORS: tuple[str, ...] = (
 
 _COLOR = re.compile(rf"\b({'|'.join(COLORS)})\b")
 _POLARITY = re.compile(
-    r"\b(?:(?P<less>(?:less|least)(?: (?:quickly|quick|far|fast|rapidly|swiftly|distance|ground|speed))?"
-    r"|lesser|more slowly|most slowly|short(?:er|est)|small(?:er|est)|slow(?:er|est|ly)?|low(?:er|est)"
+    r"\b(?:(?P<less>(?:less|least)(?: (?:quickly|quick|far|fast|rapidly|swiftly|distance|ground"
+    r"|speed))?"
+    r"|lesser|more slowly|most slowly|short(?:er|est)|small(?:er|est)|slow(?:er|est|ly)?|low(?:er"
+    r"|est)"
     r"|fewer|fewest|near(?:er|est)|minimum|minimal|stays? behind|lags?)"
     r"|(?P<more>more|most|f[au]rther|f[au]rthest|long(?:er|est)|great(?:er|est)|larg(?:er|est)"
-    r"|bigg(?:er|est)|high(?:er|est)|fast(?:er|est)|quick(?:er|est|ly)|maximum|swift(?:er|est)|rapid))\b"
+    r"|bigg(?:er|est)|high(?:er|est)|fast(?:er|est)|quick(?:er|est|ly)|maximum|swift(?:er|est)"
+    r"|rapid))\b"
 )
 _SAME = re.compile(
     r"\b(?:same|match|identical|parallel|share|similar|alike|aligned|equal|agree|coincide|common)\b"
@@ -35,7 +38,8 @@ _SECONDS = r"(\d+(?:[.,]\d+)?)[ -]*(?:seconds?|secs?|s)\b"
 _LENGTHS = (
     re.compile(
         rf"(?:video|clip|footage|recording|it|sequence|duration|length|lasts?)(?: [a-z]+){{0,4}}?"
-        rf" ?(?:lasts?(?: for)?|is|of|:|=|runs for|has a (?:length|duration) of) ?(?:about |only )?{_SECONDS}"
+        rf" ?(?:lasts?(?: for)?|is|of|:|=|runs for|has a (?:length|duration) of) ?(?:about "
+        rf"|only )?{_SECONDS}"
     ),
     re.compile(rf"{_SECONDS}[ -]*(?:long|video|clip|footage|in length|in duration)"),
     re.compile(rf"\b(?:lasts?|lasting)(?: for)? (?:about )?{_SECONDS}"),

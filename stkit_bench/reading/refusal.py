@@ -8,11 +8,13 @@ from .sentences import sentences
 
 _CANNOT = (
     r"(?:can ?not|can ?'?t|could ?n(?:o|')t|could not|unable to|not able to|impossible(?: to)?"
-    r"|not possible(?: to)?|isn'?t possible|not feasible|am not capable|incapable of|no way (?:to|of)"
+    r"|not possible(?: to)?|isn'?t possible|not feasible|am not capable|incapable of|no way (?:to"
+    r"|of)"
     r"|not sure|don'?t know|do not know|unsure|won'?t be able|infeasible)"
 )
 _LACK = (
-    r"(?:insufficient|not enough|inadequate|not sufficient|lack(?:s|ing)?|no (?:reliable |clear )?(?:scale|reference"
+    r"(?:insufficient|not enough|inadequate|not sufficient|lack(?:s|ing)?|no (?:reliable "
+    r"|clear )?(?:scale|reference"
     r"|way|information|data|indication|video|visible)|without (?:\w+ ){0,4}(?:scale|reference"
     r"|information|calibration|data|context|measurements?|details|knowing)|not (?:provided|given"
     r"|specified|stated|available|visible|shown|present|clear|determinable|discernible|known)"

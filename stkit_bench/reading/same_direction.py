@@ -16,30 +16,42 @@ SAME, DIFFERENT = "same", "different"
 _WAY = r"(?:directions?|ways?|headings?|course|path|orientation|bearings?|trajector(?:y|ies)|lane)"
 _SAME = re.compile(
     r"\b(?:the )?(?:same|identical|matching|common|shared|one|similar|consistent)"
-    rf"(?: (?:general|overall|relative|clock|movement|travel|exact|basic|approximate|forward))*[ -]{_WAY}\b"
-    r"|\bsame\b(?! (?:time|video|frame|lane|road|speed|pace|street|scene|size|object|period|rate|camera))"
-    r"|\b(?:in )?parallel\b|\balongside (?:each other|one another)|\bin unison\b|\baligned\b|\bmatch(?:es)?\b"
+    rf"(?: (?:general|overall|relative|clock|movement|travel|exact|basic|approximate"
+    rf"|forward))*[ -]{_WAY}\b"
+    r"|\bsame\b(?! (?:time|video|frame|lane|road|speed|pace|street|scene|size|object|period|rate"
+    r"|camera))"
+    r"|\b(?:in )?parallel\b|\balongside (?:each other|one another)|\bin unison\b|\baligned\b"
+    r"|\bmatch(?:es)?\b"
     r"|\bdirections? (?:of travel )?(?:are|is) (?:similar|alike|identical|equal|consistent)"
-    r"|\bfollow(?:s|ing)? (?:each other|one another|the same|behind|the (?:red|green|blue|yellow|orange|purple"
-    r"|cyan|magenta)|it)\b|\btogether in\b|\bshare\b|\bsimilar(?:ly)? (?:direct|head)\w*|\bsimilarly\b"
+    r"|\bfollow(?:s|ing)? (?:each other|one another|the same|behind|the (?:red|green|blue|yellow"
+    r"|orange|purple"
+    r"|cyan|magenta)|it)\b|\btogether in\b|\bshare\b|\bsimilar(?:ly)? (?:direct|head)\w*"
+    r"|\bsimilarly\b"
 )
 _DIFFERENT = re.compile(
-    rf"\b(?:different|differing|opposite|opposing|separate|distinct|other|another|divergent|contrary|reverse)"
+    rf"\b(?:different|differing|opposite|opposing|separate|distinct|other|another|divergent"
+    rf"|contrary|reverse)"
     rf"(?: (?:general|overall|relative|clock|movement|travel))*[ -]{_WAY}\b|\bdifferent(?:ly)?\b"
-    r"(?! (?:time|speed|lane|position|size|color|object|rate|pace|location|distance|part|type|kind|frame)s?)"
-    r"|\bopposite(?:ly| of| to)?\b(?! (?:side|lane|end)s?)|\bdiverg\w+|\bperpendicular\w*|\borthogonal\w*"
-    r"|\b(?:away from|towards?) (?:each other|one another)|\bhead-on\b|\bdiffer(?:s|ed)?\b|\bapart\b"
+    r"(?! (?:time|speed|lane|position|size|color|object|rate|pace|location|distance|part|type"
+    r"|kind|frame)s?)"
+    r"|\bopposite(?:ly| of| to)?\b(?! (?:side|lane|end)s?)|\bdiverg\w+|\bperpendicular\w*"
+    r"|\borthogonal\w*"
+    r"|\b(?:away from|towards?) (?:each other|one another)|\bhead-on\b|\bdiffer(?:s|ed)?\b"
+    r"|\bapart\b"
     r"|\bcross(?:es|ing)? (?:paths|each other|in front)|\bintersect\w*|\bright angles?\b"
-    r"|\bcontrasting\b|\bunrelated\b|\bin contrast\b|\bmismatch\w*|\b(?:one|other)(?: \w+){1,6} (?:while|and) the"
+    r"|\bcontrasting\b|\bunrelated\b|\bin contrast\b|\bmismatch\w*|\b(?:one"
+    r"|other)(?: \w+){1,6} (?:while|and) the"
     r" other(?: (?:one|object))?(?: \w+){1,6}"
 )
 _NOT = re.compile(
-    r"\b(?:not|no|never|neither|nor|cannot|without|hardly|rarely|fail(?:s|ed)? to|instead of|rather than"
+    r"\b(?:not|no|never|neither|nor|cannot|without|hardly|rarely|fail(?:s|ed)? to|instead of"
+    r"|rather than"
     r"|isn't|aren't|don't|doesn't|didn't|wasn't|weren't)\b[^.;:,]{0,48}$|n't\b[^.;:,]{0,48}$"
 )
 _YES = re.compile(
     r"^[^a-z]*(?:(?:well|so|sure|ok|okay|the (?:short )?answer is|answer)[ ,:]+)?"
-    r"(?:yes|yeah|yep|true|correct|affirmative|indeed|they (?:do|are)\b(?=[.,!]|$)|it (?:does|is)\b(?=[.,!]|$))"
+    r"(?:yes|yeah|yep|true|correct|affirmative|indeed|they (?:do|are)\b(?=[.,!]|$)|it (?:does"
+    r"|is)\b(?=[.,!]|$))"
     r"(?!\s*(?:/|or)\s*no)\b"
 )
 _NO = re.compile(
@@ -61,13 +73,18 @@ _HEADINGS: tuple[tuple[str, str], ...] = (
 _HEADING = re.compile("|".join(f"(?P<{name}>{pattern})" for name, pattern in _HEADINGS))
 _FROM = re.compile(r"\bfrom (?:the )?$")
 _OBJECT = re.compile(
-    rf"\b(?:{'|'.join(COLORS)})\b|\b(?:first|second|other|former|latter)\b|\bobject [12ab]\b|\bone\b"
+    rf"\b(?:{'|'.join(COLORS)})\b|\b(?:first|second|other|former|latter)\b|\bobject [12ab]\b"
+    rf"|\bone\b"
 )
 _BOTH = re.compile(r"\b(?:both|they|together|the two|these two|each)\b")
+_LIKEWISE = re.compile(r"\bso (?:does|do|is|are)\b|\blikewise\b|\bas well\b|\btoo\b|\bas does\b")
 _STILL = re.compile(
-    r"\b(?:stationary|parked|not moving|motionless|remains? still|standing still|does(?: not|n't) move)\b"
+    r"\b(?:stationary|parked|not moving|motionless|remains? still|standing still|does(?: not"
+    r"|n't) move)\b"
 )
-_ASKING = re.compile(r"\b(?:to determine|whether|if the(?:y| two| objects)|let'?s|we need|the question|asks?)\b")
+_ASKING = re.compile(
+    r"\b(?:to determine|whether|if the(?:y| two| objects)|let'?s|we need|the question|asks?)\b"
+)
 
 
 def read_same_direction(segment: Segment, question: Question) -> Reading:
@@ -142,7 +159,7 @@ def _inferred(text: str) -> str | None:
     ]
     names = {name for _, name in headings}
     objects = {m.group() for m in _OBJECT.finditer(text)}
-    if _BOTH.search(text) and (len(names) == 1 or hours):
+    if (_BOTH.search(text) or _LIKEWISE.search(text)) and (len(names) == 1 or hours):
         return SAME
     if len(headings) >= 2 and len(objects) >= 2:
         return SAME if len(names) == 1 else DIFFERENT

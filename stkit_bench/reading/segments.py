@@ -90,7 +90,9 @@ def segments(text: str, from_json: Callable[[object], str | None]) -> Iterator[S
     for match in reversed(list(_MARKER.finditer(body))):
         rest = body[match.end() :].strip()
         if rest:
-            paragraph = re.split(r"\n\s*\n|\n(?=[a-z ]{0,20}(?:explanation|reason|note|because))", rest)
+            paragraph = re.split(
+                r"\n\s*\n|\n(?=[a-z ]{0,20}(?:explanation|reason|note|because))", rest
+            )
             yield Segment(paragraph[0], True, bold)
             if len(paragraph) > 1:
                 yield Segment(rest, True, bold)

@@ -56,7 +56,7 @@ _OTHERS = (
 
 _LENGTH = "|".join(_LENGTHS)
 _TIME = "|".join(_TIMES)
-_PER = r"(?: ?/ ?| ?per | an? (?=sec|min|hour|hr)| each (?=sec|min|hour))"
+_PER = r"(?: ?/ ?| ?per | an? (?=sec|min|hour|hr)| (?:each|every) (?=sec|min|hour))"
 #: A unit after a number: a length, a rate or anything countable.
 UNIT = (
     r"[ -]?(?P<unit>"

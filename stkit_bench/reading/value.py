@@ -26,7 +26,8 @@ _OF_INTEREST = {
 }
 _VERBS = {
     Kind.DISTANCE: re.compile(
-        r"\b(?:travel\w*|mov(?:e|es|ed|ing)|cover\w*|distance|went|goes|gone|displace\w*|path|walk\w*"
+        r"\b(?:travel\w*|mov(?:e|es|ed|ing)|cover\w*|distance|went|goes|gone|displace\w*|path"
+        r"|walk\w*"
         r"|r[au]ns?|drove|drives|journey\w*|amounts?|advance[sd]?|length|behind it)\b"
     ),
     Kind.SPEED: re.compile(
@@ -50,8 +51,10 @@ _WRONG_ROLE = {
 }
 _WRONG_AFTER = {
     Kind.DISTANCE: re.compile(
-        r" ?(?:long\b|wide\b|tall\b|high\b|in (?:length|width|height)\b|away\b|apart\b|ahead\b|each\b"
-        r"|from the (?:camera|ego|viewer|curb)|behind the|in front of|per\b|/|(?:lane|scale|marking)"
+        r" ?(?:long\b|wide\b|tall\b|high\b|in (?:length|width|height)\b|away\b|apart\b|ahead\b"
+        r"|each\b"
+        r"|from the (?:camera|ego|viewer|curb)|behind the|in front of|per\b|/|(?:lane|scale"
+        r"|marking)"
         r"|for each|for (?:a|an) (?:car|sedan|vehicle|truck)\b|\) ?(?:long|wide|each|per)\b)"
     ),
     Kind.SPEED: re.compile(
@@ -59,12 +62,15 @@ _WRONG_AFTER = {
     ),
 }
 _EQUALS_BEFORE = re.compile(r"(?:=|~|>|\bis|\bequals|\bgives|\byields|\bto) ?$")
-_OPERATOR_AFTER = re.compile(r" ?\)? ?(?:[+×*/÷=·]|x \d|- \d|~ ?\d|times|plus|minus|divided|multipl)")
+_OPERATOR_AFTER = re.compile(
+    r" ?\)? ?(?:[+×*/÷=·]|x \d|- \d|~ ?\d|times|plus|minus|divided|multipl)"
+)
 _OPERATOR_BEFORE = re.compile(r"(?:[+×*/÷·]|\d x|\bplus|\btimes|\bdivided by|\bminus) ?\(? ?$")
 _THEN = re.compile(r"\b(?:first|then|another|next|additional|second part|segment|each)\b")
 
 _BARE_AFTER = re.compile(
-    r" ?(?:$|[.;!?)\]}\"'\n]|,(?! ?\d)|\(|\b(?:in|over|during|throughout|for|from|between|and|within"
+    r" ?(?:$"
+    r"|[.;!?)\]}\"'\n]|,(?! ?\d)|\(|\b(?:in|over|during|throughout|for|from|between|and|within"
     r"|by|as|at|which|based|while)\b)"
 )
 _BARE_FORBIDDEN = re.compile(
@@ -76,7 +82,8 @@ _BARE_FORBIDDEN = re.compile(
 _BARE_LABELLED = re.compile(r"(?:distance|speed|velocity|answer|estimate|total|value)[^\n]{0,40}$")
 
 STILL = re.compile(
-    r"\b(?:(?:did|does|do|has|have|is|was|are|were)(?: not|n't) (?:actually |really |appear to |seem to |"
+    r"\b(?:(?:did|does|do|has|have|is|was|are|were)(?: not|n't) (?:actually |really |appear to "
+    r"|seem to |"
     r"be )?(?:mov\w+|travel\w*|cover\w*|chang\w+ (?:its )?position)|stationary|motionless|immobile"
     r"|parked|remain(?:s|ed)? (?:still|static|in place|at rest|fixed)|stands? still|standing still"
     r"|not moving|no (?:movement|motion|displacement|distance)|static|at rest|never moves?)\b"
@@ -137,9 +144,7 @@ def _alternatives(text: str, items: list[Quantity]) -> bool:
     )
 
 
-def _candidates(
-    text: str, found: list[Quantity], kind: Kind, segment: Segment
-) -> list[_Candidate]:
+def _candidates(text: str, found: list[Quantity], kind: Kind, segment: Segment) -> list[_Candidate]:
     spans = list(sentences(text))
     candidates: list[_Candidate] = []
     index = 0
@@ -151,7 +156,9 @@ def _candidates(
             start, end = spans[index] if spans else (0, len(text))
             before = text[max(start, previous_end, item.start - 120) : item.start]
             sentence = text[max(start, item.start - 300) : item.start]
-            score = _score(text, item, before, sentence, text[item.end : min(end, item.end + 40)], kind)
+            score = _score(
+                text, item, before, sentence, text[item.end : min(end, item.end + 40)], kind
+            )
             if segment.bold and text[item.start : item.digits].strip() in segment.bold:
                 score += _BOLD
             candidates.append(_Candidate(item, score))
@@ -159,9 +166,7 @@ def _candidates(
     return candidates
 
 
-def _score(
-    text: str, item: Quantity, before: str, sentence: str, after: str, kind: Kind
-) -> int:
+def _score(text: str, item: Quantity, before: str, sentence: str, after: str, kind: Kind) -> int:
     score = 0
     if _OF_INTEREST[kind].search(before):
         score += _TOTAL
@@ -222,7 +227,10 @@ def _is_bare_answer(text: str, item: Quantity, strong: bool) -> bool:
     if _BARE_FORBIDDEN.search(line) and not _BARE_LABELLED.search(line):
         return False
     return strong or bool(
-        re.search(r"(?:=|:|~|\b(?:is|was|be|of|about|around|approximately|roughly|nearly|almost"
-                  r"|travel(?:s|ed)|moved?s?|cover(?:s|ed)|at|total(?:s|ed)?|to|estimated?))[ \"']*$", line)
+        re.search(
+            r"(?:=|:|~|\b(?:is|was|be|of|about|around|approximately|roughly|nearly|almost"
+            r"|travel(?:s|ed)|moved?s?|cover(?:s|ed)|at|total(?:s|ed)?|to|estimated?))[ \"']*$",
+            line,
+        )
         or not line.strip()
     )

@@ -151,7 +151,8 @@ def test_every_color_of_the_palette(color: str) -> None:
         ("Both.", "tie"),
         ("There is no difference between them.", "tie"),
         ("I cannot determine which object traveled farther.", "refusal"),
-        ("I'm sorry, but I can't tell whether the red or the blue object moved farther.", "refusal"),
+        ("I'm sorry, but I can't tell whether the red or the blue object moved"
+         " farther.", "refusal"),
         ("A car.", "no_choice"),
         ("red or blue", "ambiguous"),
         ("", "empty"),

@@ -62,8 +62,10 @@ CASES = [
     ("It starts at 12 o'clock and ends at 3 o'clock.", 3),
     ("It turned from 12 o'clock to 3 o'clock.", 3),
     ("The object changes direction from 12 to 2 o'clock.", 2),
-    ("The object moves toward the 3 o'clock direction, relative to its initial 12 o'clock heading.", 3),
-    ("The object is moving in the 9 o'clock direction at the end. At first it moved to 12 o'clock.", 9),
+    ("The object moves toward the 3 o'clock direction, relative to its initial 12 o'clock"
+     " heading.", 3),
+    ("The object is moving in the 9 o'clock direction at the end. At first it moved to 12"
+     " o'clock.", 9),
     ("12 o'clock represents the initial direction. The object gradually turns left. By the last"
      " frames its heading is about 10 o'clock.", 10),
     ("Where 12 o'clock means its first direction, 3 o'clock right, 6 o'clock the reverse and 9"

@@ -105,11 +105,14 @@ SENTENCES = [
     ("5 m + 7 m + 3 m = 15 m", 15.0),
     ("First 5 m, then 7 m, then 3 m: total 15 m.", 15.0),
     ("Assuming a typical car length of 4.5 m, the car moves about 3 car lengths: 13.5 m.", 13.5),
-    ("The car is about 4.5 m long and moves three times its length, i.e. roughly 13.5 meters.", 13.5),
+    ("The car is about 4.5 m long and moves three times its length, i.e. roughly 13.5"
+     " meters.", 13.5),
     ("The object is initially 20 m away from the camera. It travels approximately 8 meters.", 8.0),
     ("It travels approximately 8 meters and ends up 20 m away from the camera.", 8.0),
-    ("Lanes are typically 3.5 m wide. The car crosses two lanes, so it traveled about 7 meters.", 7.0),
-    ("The displacement is 10 m.\n\nTherefore, the total distance traveled is approximately **12 m**.", 12.0),
+    ("Lanes are typically 3.5 m wide. The car crosses two lanes, so it traveled about 7"
+     " meters.", 7.0),
+    ("The displacement is 10 m.\n\nTherefore, the total distance traveled is approximately"
+     " **12 m**.", 12.0),
     ("**Final answer:** 12.5 m", 12.5),
     ("### Final Answer\n\n**12.5 meters**", 12.5),
     ("Final Answer: The final answer is $\\boxed{23.4}$ meters", 23.4),
@@ -137,7 +140,8 @@ SENTENCES = [
     ("The object remains stationary throughout the video.", 0.0),
     ("It is impossible to be exact, but roughly 20 m.", 20.0),
     ("I'm sorry, I can't measure it precisely. My best estimate is 20 meters.", 20.0),
-    ("Although I cannot determine the exact distance, the object appears to travel about 15 m.", 15.0),
+    ("Although I cannot determine the exact distance, the object appears to travel about 15"
+     " m.", 15.0),
     ("Without a scale reference, an exact value can't be given; I'd estimate around 20 m.", 20.0),
     ("1. The object starts on the left.\n2. It moves 12 m to the right.\n3. It stops.", 12.0),
     ("- Start: 0 m\n- End: 30 m\n- Total distance: 30 m", 30.0),
@@ -148,7 +152,8 @@ SENTENCES = [
      " approximately **10 meters**.", 10.0),
     ("| Quantity | Value |\n|---|---|\n| Distance | 45 m |\n| Time | 9 s |", 45.0),
     ("Based on the video, the pedestrian walks at 1.4 m/s for 8 seconds, giving 11.2 m.", 11.2),
-    ("The vehicle moves approximately 2 meters per frame over 20 frames, so about 40 meters.", 40.0),
+    ("The vehicle moves approximately 2 meters per frame over 20 frames, so about 40"
+     " meters.", 40.0),
     ("Its position goes from x = 2 to x = 14, so the distance traveled is about 12 m.", 12.0),
     ("With an acceleration of 2 m/s² over 3 s the distance is 9 m.", 9.0),
     ("The total distance traveled is 1.2 km, i.e., 1200 m.", 1200.0),
@@ -156,7 +161,8 @@ SENTENCES = [
     ("It covers a couple of meters.", 2.0),
     ("Roughly a dozen meters.", 12.0),
     ("The object 3 traveled 42.00 m", 42.0),
-    ("To estimate it, I use the speed limit of 50 km/h and 4 s. 13.9 × 4 ≈ 55.6 m. So, about 56 m.", 56.0),
+    ("To estimate it, I use the speed limit of 50 km/h and 4 s. 13.9 × 4 ≈ 55.6 m. So,"
+     " about 56 m.", 56.0),
 ]  # fmt: skip
 
 

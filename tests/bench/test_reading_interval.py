@@ -5,8 +5,7 @@ import pytest
 from stkit_bench.reading import read_response
 
 QUESTION = (
-    "The clip you see is 19.50 s long. When does the object in the red box move toward"
-    " 3 o'clock?"
+    "The clip you see is 19.50 s long. When does the object in the red box move toward 3 o'clock?"
 )
 
 FORMS = [

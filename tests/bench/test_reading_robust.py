@@ -14,9 +14,63 @@ from stkit_bench.reading import Reading, Reason, read_response
 from stkit_datasets.tasks.names import TASKS
 
 WORDS = st.sampled_from(
-    "the object red blue box moved 12.5 m 3 o'clock from to between and s seconds -5 1,200 km/h"
-    " faster than not same different directions half twenty ** { } [ ] : . , \n \\boxed{ </think>"
-    ' <answer> "start": 1/0 ½ ± 1e999 until end yes no final answer: ° ° 0:03 $ \\frac{1}{0}'.split(" ")
+    [
+        "the",
+        "object",
+        "red",
+        "blue",
+        "box",
+        "moved",
+        "12.5",
+        "m",
+        "3",
+        "o'clock",
+        "from",
+        "to",
+        "between",
+        "and",
+        "s",
+        "seconds",
+        "-5",
+        "1,200",
+        "km/h",
+        "faster",
+        "than",
+        "not",
+        "same",
+        "different",
+        "directions",
+        "half",
+        "twenty",
+        "**",
+        "{",
+        "}",
+        "[",
+        "]",
+        ":",
+        ".",
+        ",",
+        "\n",
+        "\\boxed{",
+        "</think>",
+        "<answer>",
+        '"start":',
+        "1/0",
+        "½",
+        "±",
+        "1e999",
+        "until",
+        "end",
+        "yes",
+        "no",
+        "final",
+        "answer:",
+        "°",
+        "°",
+        "0:03",
+        "$",
+        "\\frac{1}{0}",
+    ]
 )
 TEXTS = st.one_of(
     st.text(max_size=300),
@@ -179,7 +233,8 @@ def test_a_long_response_is_read_by_its_ends() -> None:
 def test_importing_the_reader_is_light() -> None:
     code = (
         "import sys; import stkit_bench.reading; "
-        "heavy = {'torch', 'datasets', 'evaluate', 'transformers', 'av', 'pandas'} & set(sys.modules);"
+        "heavy = {'torch', 'datasets', 'evaluate', 'transformers', 'av', 'pandas'} &"
+        " set(sys.modules);"
         "sys.exit(', '.join(sorted(heavy)) or 0)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

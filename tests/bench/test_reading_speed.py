@@ -96,7 +96,8 @@ SENTENCES = [
     ("<think>maybe 20 m/s?</think>\n**10 m/s**", 10.0),
     ("Without exact data it's hard to say, but I'd guess around 25 mph.", 25 * MPH),
     ("The object seems to be moving at a walking pace, about 5 km/h.", 5 * KMH),
-    ("Let's calculate.\n\nDistance: 30 m\nTime: 6 s\n\nSpeed = 5 m/s\n\n**Final Answer: 18 km/h**", 5.0),
+    ("Let's calculate.\n\nDistance: 30 m\nTime: 6 s\n\nSpeed = 5 m/s\n\n**Final Answer: 18"
+     " km/h**", 5.0),
 ]  # fmt: skip
 
 
