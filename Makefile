@@ -14,7 +14,7 @@
 VENV ?= .venv
 PYTHON ?=
 DEMO_OUT ?= demo
-PYTEST_ARGS ?= --numprocesses=auto --maxprocesses=4 --dist=loadfile
+PYTEST_ARGS ?= --numprocesses=auto --maxprocesses=4 --dist=loadfile -rs
 # The other measurements want upstream data or a devkit; their first lines say how to run them.
 BENCHMARKS ?= benchmarks/bench_overlay_video.py benchmarks/bench_scoring.py
 
