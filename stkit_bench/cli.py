@@ -10,11 +10,11 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from stkit_bench.commands import compare, score, select
+from stkit_bench.commands import compare, demo, score, select
 
 __all__ = ["main"]
 
-_COMMANDS = (score, compare, select)
+_COMMANDS = (score, compare, select, demo)
 
 
 class _Version(argparse.Action):

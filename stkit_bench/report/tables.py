@@ -1,0 +1,166 @@
+"""The page's tables as rows of cells: scores, errors, published rows, builds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from stkit_bench.published import PublishedRow, PublishedTable
+from stkit_bench.report.data import Build, Run
+from stkit_bench.report.words import (
+    NOTHING,
+    TASK_NAMES,
+    interval,
+    number,
+    percent,
+    percent_interval,
+)
+from stkit_bench.results import TaskScores
+from stkit_datasets.tasks.names import TASKS, Task
+
+__all__ = ["Cell", "Group", "Line", "accuracy_groups", "build_sections", "error_groups"]
+
+_ERROR_TASKS = (Task.TRAVELED_DISTANCE, Task.TRAVELING_SPEED, Task.MOVEMENT_DIRECTION)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A number, and what stands small below it."""
+
+    main: str
+    small: str = ""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One row of a table: its heading, what stands small below it, its cells."""
+
+    head: str
+    small: str
+    cells: tuple[Cell, ...]
+    best: bool = False
+
+
+@dataclass(frozen=True)
+class Group:
+    """Rows under one heading; ``published`` ones are set apart."""
+
+    head: str
+    lines: tuple[Line, ...]
+    published: bool = False
+
+
+def accuracy_groups(runs: Sequence[Run], tables: Sequence[PublishedTable]) -> tuple[Group, ...]:
+    """Return n, coverage, the seven accuracies and their mean, of the runs and of the papers."""
+    own = tuple(
+        Line(
+            run.name,
+            run.note,
+            (
+                Cell(f"{run.scores.n:,}"),
+                Cell(percent(run.scores.coverage)),
+                *(_accuracy(run.scores.tasks.get(task.value)) for task in TASKS),
+                Cell(
+                    percent(run.scores.average_accuracy),
+                    _if_there(percent_interval(run.scores.average_accuracy_interval)),
+                ),
+            ),
+        )
+        for run in runs
+    )
+    return (Group("These runs", own), *(_published(table, _accuracies) for table in tables))
+
+
+def error_groups(runs: Sequence[Run], tables: Sequence[PublishedTable]) -> tuple[Group, ...]:
+    """Return the mean absolute errors and the mean IoU, of the runs and of the papers."""
+    own = tuple(Line(run.name, "", _errors(run)) for run in runs)
+    return (Group("These runs", own), *(_published(table, _published_errors) for table in tables))
+
+
+def _accuracy(task: TaskScores | None) -> Cell:
+    if task is None:
+        return Cell(NOTHING)
+    return Cell(percent(task.accuracy), _if_there(percent_interval(task.accuracy_interval)))
+
+
+def _errors(run: Run) -> tuple[Cell, ...]:
+    cells = []
+    for name in _ERROR_TASKS:
+        task = run.scores.tasks.get(name.value)
+        if task is None:
+            cells.append(Cell(NOTHING))
+        else:
+            cells.append(Cell(number(task.mae), _if_there(interval(task.mae_interval))))
+    timestamps = run.scores.tasks.get(Task.DIRECTION_TIMESTAMP.value)
+    if timestamps is None:
+        return (*cells, Cell(NOTHING))
+    ends = _if_there(interval(timestamps.mean_iou_interval))
+    return (*cells, Cell(number(timestamps.mean_iou), ends))
+
+
+def _if_there(text: str) -> str:
+    return "" if text == NOTHING else text
+
+
+def _published(table: PublishedTable, cells: Callable[[PublishedRow], tuple[Cell, ...]]) -> Group:
+    lines = tuple(
+        Line(row.model, row.group, cells(row), best=row.group.startswith("ST-VLM"))
+        for row in table.rows
+    )
+    version = "" if table.version is None else f", {table.version}"
+    return Group(f"Published: {table.table} of the paper{version}", lines, published=True)
+
+
+def _accuracies(row: PublishedRow) -> tuple[Cell, ...]:
+    values = (row.accuracy.get(task.value) for task in TASKS)
+    shown = (Cell(NOTHING if value is None else f"{value:.1f}") for value in values)
+    return (Cell("1,400"), Cell(NOTHING), *shown, Cell(f"{row.average:.1f}"))
+
+
+def _published_errors(row: PublishedRow) -> tuple[Cell, ...]:
+    errors = (number(row.mae.get(task.value)) for task in _ERROR_TASKS)
+    return (*(Cell(error) for error in errors), Cell(number(row.mean_iou)))
+
+
+@dataclass(frozen=True)
+class Section:
+    """Counts of several builds under one heading."""
+
+    head: str
+    lines: tuple[tuple[str, tuple[str, ...]], ...]
+
+
+def build_sections(builds: Sequence[Build]) -> tuple[Section, ...]:
+    """Return what the builds read, asked, dropped and could not give, one column a build."""
+    reports = [build.report for build in builds]
+    read = (
+        ("scenes, logs or takes", tuple(f"{report.units:,}" for report in reports)),
+        ("clips (one camera each)", tuple(f"{report.clips:,}" for report in reports)),
+        ("tracks, counted once a clip", tuple(f"{report.tracks:,}" for report in reports)),
+        ("questions", tuple(f"{sum(report.questions.values()):,}" for report in reports)),
+    )
+    sections = [
+        Section("Read and asked", read),
+        Section(
+            "Questions by task",
+            tuple(
+                (TASK_NAMES[task], tuple(f"{report.questions[str(task)]:,}" for report in reports))
+                for task in TASKS
+            ),
+        ),
+    ]
+    for head, counters in (
+        ("Tracks without a question, by the first rule they missed", [r.dropped for r in reports]),
+        ("No clip, by reason", [r.skipped for r in reports]),
+    ):
+        reasons = sorted({reason for counter in counters for reason in counter})
+        if reasons:
+            lines = tuple((r, tuple(f"{counter[r]:,}" for counter in counters)) for r in reasons)
+            sections.append(Section(head, lines))
+    failed = sorted({unit for report in reports for unit in report.failed})
+    if failed:
+        given_up = tuple(
+            (unit, tuple(report.failed.get(unit, NOTHING) for report in reports)) for unit in failed
+        )
+        sections.append(Section("Given up with an error", given_up))
+    return tuple(sections)
