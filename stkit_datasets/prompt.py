@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 from stkit_datasets.wording import TASK_RULES, Wording, fill
@@ -41,19 +42,25 @@ def common_prompt(
             end of the clip, or a wrong number of colors.
     """
     convention = wording[task].convention
-    _check_times(timestamps_s, duration_s)
     sentences = [
         fill(
             wording.common_prompt.video,
             {
                 "seconds": format_seconds(duration_s),
                 "frames": str(len(timestamps_s)),
-                "times": ", ".join(f"{format_seconds(t)} s" for t in timestamps_s),
+                "times": _times_text(tuple(timestamps_s), duration_s),
             },
         ),
         _boxes(wording, task, colors),
     ]
     return " ".join(sentences if convention is None else [*sentences, convention])
+
+
+@lru_cache(maxsize=64)
+def _times_text(timestamps_s: tuple[float, ...], duration_s: float) -> str:
+    """Check and write the times of a clip's frames; all questions of a clip share them."""
+    _check_times(timestamps_s, duration_s)
+    return ", ".join(f"{format_seconds(t)} s" for t in timestamps_s)
 
 
 def _check_times(timestamps_s: Sequence[float], duration_s: float) -> None:

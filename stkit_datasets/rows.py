@@ -19,7 +19,7 @@ from stkit_datasets.config import FPS, KinematicsConfig, ScenarioConfig
 from stkit_datasets.errors import ConfigError, SourceError
 from stkit_datasets.observation import Observation, observe
 from stkit_datasets.phrasing import Phrased, phrase, video_duration_s
-from stkit_datasets.scenario import camera_motion, scenario
+from stkit_datasets.scenario import scenarios
 from stkit_datasets.tasks import (
     direction_timestamp,
     movement_direction,
@@ -172,8 +172,7 @@ def _table(
     clip, arrow = observation.clip, schema.arrow_schema()
     if not phrased:
         return arrow.empty_table()
-    motion = camera_motion(clip, config.scenario)
-    scenarios = [scenario(observation, item.asked, motion, config.scenario) for item in phrased]
+    attributes = scenarios(observation, [item.asked for item in phrased], config.scenario)
     columns: dict[str, list[Any]] = {
         "id": [item.id for item in phrased],
         "task": [str(item.asked.task) for item in phrased],
@@ -189,7 +188,7 @@ def _table(
         "provenance": [_provenance(clip, item.asked) for item in phrased],
     }
     for name in ("occluded", "n_objects", "object_count", "camera_motion", "object_size"):
-        columns[name] = [getattr(entry, name) for entry in scenarios]
+        columns[name] = [getattr(entry, name) for entry in attributes]
     constant = {
         "source": clip.source,
         "split": clip.split,

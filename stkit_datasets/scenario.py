@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,12 +38,32 @@ def camera_motion(clip: Clip, config: ScenarioConfig) -> str | None:
     return "dynamic" if moving else "static"
 
 
-def scenario(
-    observation: Observation, question: Question, motion: str | None, config: ScenarioConfig
+def scenarios(
+    observation: Observation, questions: Sequence[Question], config: ScenarioConfig
+) -> list[Scenario]:
+    """Compute the attributes of every question over the run that it is about."""
+    motion = camera_motion(observation.clip, config)
+    known: dict[tuple[tuple[int, ...], int, int], Scenario] = {}
+    found = []
+    for question in questions:
+        # Many questions are about the same objects over the same run.
+        key = (tuple(sorted(question.objects)), question.start, question.stop)
+        if key not in known:
+            known[key] = _scenario(observation, *key, motion, config)
+        found.append(known[key])
+    return found
+
+
+def _scenario(
+    observation: Observation,
+    objects_asked: tuple[int, ...],
+    start: int,
+    stop: int,
+    motion: str | None,
+    config: ScenarioConfig,
 ) -> Scenario:
-    """Compute the attributes of one question over the run that it is about."""
-    run = slice(question.start, question.stop)
-    objects = list(question.objects)
+    run = slice(start, stop)
+    objects = list(objects_asked)
     in_view = int(observation.visible[:, run].sum(axis=0).max())
     hidden = observation.occlusion[objects, run]
     boxes = observation.boxes_px[objects, run]
