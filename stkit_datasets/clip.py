@@ -190,6 +190,8 @@ class Clip:
         boxes_px: (N, T, 4) image boxes x0, y0, x1, y1 given by the source itself, NaN where not
             visible; None when boxes are projected from 3D.
         start_ns: the first frame's time stamp on the source's own clock, for the audit.
+        images_expected: where images would be, for the error when ``frames`` is None.
+        notes: what else the source has to say of the clip, for people.
     """
 
     source: str
@@ -205,6 +207,7 @@ class Clip:
     camera_SE3_world: FloatArray | None = None
     boxes_px: FloatArray | None = None
     start_ns: int = 0
+    images_expected: str = ""
     notes: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

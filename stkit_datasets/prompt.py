@@ -42,13 +42,14 @@ def common_prompt(
             end of the clip, or a wrong number of colors.
     """
     convention = wording[task].convention
+    times = _times_text(tuple(timestamps_s), duration_s)
     sentences = [
         fill(
             wording.common_prompt.video,
             {
                 "seconds": format_seconds(duration_s),
                 "frames": str(len(timestamps_s)),
-                "times": _times_text(tuple(timestamps_s), duration_s),
+                "times": times,
             },
         ),
         _boxes(wording, task, colors),

@@ -139,7 +139,7 @@ def _videos(
     clip = observation.clip
     if clip.frames is None:
         raise SourceError(
-            clip.source,
+            clip.images_expected or clip.source,
             f"no images of camera {clip.camera.name!r}; expected frames for video={config.video!r} "
             "(use video='none' for annotations only)",
             clip.clip_id,

@@ -38,6 +38,7 @@ from stkit_datasets.sources.base import (
     SPLITS,
     Skipped,
     UnitResult,
+    clip_name,
     windows,
 )
 from stkit_datasets.sources.options import SamplingConfig, config_from_options
@@ -54,6 +55,7 @@ RING_CAMERAS = (
 STEREO_CAMERAS = ("stereo_front_left", "stereo_front_right")
 
 _FOLDERS = {"train": "train", "validation": "val"}
+_CAMERAS = "sensors/cameras"
 
 
 @dataclass(frozen=True)
@@ -128,10 +130,15 @@ class Argoverse2:
             return sorted(e.name for e in entries if e.is_dir() and not e.name.startswith("."))
 
     def index_files(self, split: str) -> Iterator[Path]:
-        """Yield the Feather files of every log of the split."""
+        """Yield the Feather files of every log of the split, and its folders of images.
+
+        A folder changes when images are added to it or taken away, and with it the frames of a
+        clip and the poses at their exposures.
+        """
         folder = self._split_dir(split)
         for unit in self.units(split):
-            for name in (ANNOTATIONS, EGO_POSES, INTRINSICS, SENSOR_POSES):
+            images = (f"{_CAMERAS}/{camera}" for camera in self.config.cameras)
+            for name in (ANNOTATIONS, EGO_POSES, INTRINSICS, SENSOR_POSES, *images):
                 path = folder / unit / name
                 if path.exists():
                     yield path
@@ -161,7 +168,7 @@ class Argoverse2:
         clips: list[Clip] = []
         spans = windows(len(grid_ns))
         for k, (start, stop) in enumerate(spans):
-            clip_id = unit if len(spans) == 1 else f"{unit}@{k}"
+            clip_id = clip_name(unit, k, len(spans))
             # Cameras of one span share the tracks, and with them the corners of the boxes.
             shared: dict[tuple[int, int], Tracks] = {}
             for view in views:
@@ -186,6 +193,7 @@ class Argoverse2:
                         files=tuple(self._relative(log_dir / n) for n in (ANNOTATIONS, EGO_POSES)),
                         camera_SE3_world=view.camera_SE3_world[first:last],
                         start_ns=int(grid_ns[first]),
+                        images_expected=str(_camera_dir(log_dir, view.camera)),
                     )
                 )
         return UnitResult(tuple(clips), tuple(skipped))
@@ -234,7 +242,7 @@ class Argoverse2:
 
 
 def _camera_dir(log_dir: Path, camera: Camera) -> Path:
-    return log_dir / "sensors" / "cameras" / camera.name
+    return log_dir / _CAMERAS / camera.name
 
 
 def _nearest_images(folder: Path, grid_ns: IntArray, tolerance_ns: int) -> IntArray:

@@ -18,6 +18,7 @@ __all__ = [
     "Skipped",
     "Source",
     "UnitResult",
+    "clip_name",
     "windows",
 ]
 
@@ -80,3 +81,8 @@ def windows(n_frames: int) -> list[tuple[int, int]]:
     starts = range(0, n_frames, MAX_FRAMES)
     cut = [(start, min(start + MAX_FRAMES, n_frames)) for start in starts]
     return [(start, stop) for start, stop in cut if stop - start >= MIN_FRAMES]
+
+
+def clip_name(scene: str, window: int, n_windows: int) -> str:
+    """Name one window of a scene: the scene itself where it is the only one, else ``scene@k``."""
+    return scene if n_windows == 1 else f"{scene}@{window}"

@@ -20,7 +20,7 @@ from stkit_datasets.clip import (
     Frames,
 )
 from stkit_datasets.errors import ConfigError, SourceError
-from stkit_datasets.sources.base import MIN_FRAMES, SPLITS, Skipped, UnitResult, windows
+from stkit_datasets.sources.base import MIN_FRAMES, SPLITS, Skipped, UnitResult, clip_name, windows
 from stkit_datasets.sources.columns import Columns
 from stkit_datasets.sources.custom_clips import ClipRecord, check_record
 from stkit_datasets.sources.custom_tables import (
@@ -101,7 +101,7 @@ class Custom:
             reason = f"{len(grid_ns)} frames on the grid, a clip needs {MIN_FRAMES}"
             skipped.append(Skipped(unit, reason))
         for k, (start, stop) in enumerate(spans):
-            clip_id = unit if len(spans) == 1 else f"{unit}@{k}"
+            clip_id = clip_name(unit, k, len(spans))
             first, last = (start + edge for edge in resample.longest_run(has_frame[start:stop]))
             if last - first < MIN_FRAMES:
                 reason = f"only {last - first} times of the grid in a row have a frame"

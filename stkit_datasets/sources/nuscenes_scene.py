@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from stkit_datasets import geometry
 from stkit_datasets.clip import Camera, Clip, Frames, Kind, Tracks
 from stkit_datasets.errors import SourceError
-from stkit_datasets.sources.base import MIN_FRAMES, Skipped, UnitResult, windows
+from stkit_datasets.sources.base import MIN_FRAMES, Skipped, UnitResult, clip_name, windows
 from stkit_datasets.sources.nuscenes_cache import Index
 from stkit_datasets.sources.nuscenes_index import CAMERAS, table_path
 
@@ -53,7 +53,7 @@ def read_scene(source: NuScenes, index: Index, split: str, scene: str) -> UnitRe
     clips: list[Clip] = []
     shared: dict[tuple[int, int], Tracks] = {}
     for number, span in enumerate(spans):
-        clip_id = scene if number == 0 else f"{scene}@{number}"
+        clip_id = clip_name(scene, number, len(spans))
         for name in cameras:
             start, stop = _longest_run(image_rows[CAMERAS.index(name)] >= 0, *span)
             if stop - start < MIN_FRAMES:
