@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from .comparatives import NOT, sign_of
@@ -83,8 +83,13 @@ _TOPIC = {
 _CLAUSE = re.compile(
     r"(?:,|-) ?(?:while|whereas|but|and|though|although|yet|with|compared to which|so|therefore"
     r"|thus|hence"
-    r"|making|meaning|which means)\b|;|\b(?:since|because)\b|\b(?:while|whereas)\b"
+    r"|making|meaning|which means)\b|;|\b(?:since|because)\b|,? as (?:the|it)\b|\b(?:while"
+    r"|whereas)\b"
 )
+#: "red > blue", "red (3 m/s) < blue"
+_ORDER = re.compile(r"^\W*[a-z]+[^a-z<>]*(?:[a-z/]{1,4})?[^a-z<>]*([<>])[^a-z<>]*[a-z]+")
+#: "The red box, as …": the answer first, then its reason.
+_LEAD = re.compile(r"[^,;]{1,60}, ?(?:as (?:the|it)|since|because|given)\b")
 _ASKING = re.compile(
     r"\b(?:to (?:determine|compare|find|figure out|answer|assess|identify)|we need|let'?s|let us"
     r"|i need|whether"
@@ -123,7 +128,8 @@ def read_choice(segment: Segment, question: Question, topic: str) -> Reading:
     direct = [c for c in claims if not c.sign]
     if len(pair) > 2:
         return _named_only(signed or direct, pair)
-    if signed and not (direct and direct[-1].score > max(c.score for c in signed)):
+    strongest = max((c.score for c in signed), default=0)
+    if signed and not any(c.score > strongest for c in direct):
         best = max(c.score for c in signed)
         return _resolve([c for c in signed if c.score == best][-1], question, pair)
     if direct:
@@ -212,10 +218,14 @@ def _claims(text: str, mentions: list[_Mention], topic: str) -> list[_Claim]:
             if claim:
                 parts.append(claim)
         signed = [c for c in parts if c.sign]
-        claims += signed or parts
-        if not parts and len({m.color for m in inside}) > 1:
+        if not signed:  # "the red one, while moving, goes less far than …" was cut in pieces
             whole = _clause_claim(sentence, inside, score, topic, everyone)
-            claims += [whole] if whole and whole.sign else []
+            signed = [whole] if whole and whole.sign else []
+        lead = _LEAD.match(sentence) if order == 0 else None
+        if lead and parts and not parts[0].sign:
+            signed = []
+            parts = [replace(parts[0], score=parts[0].score + 3)]
+        claims += signed or parts
     return claims
 
 
@@ -229,8 +239,11 @@ def _clause_claim(
     subjects = [m for m in here if not m.reference]
     if not subjects:
         return _passive(clause, here, score)
-    sign = sign_of(clause)
+    order = _ORDER.search(clause)
+    sign = (1 if order.group(1) == ">" else -1) if order else sign_of(clause)
     color = subjects[0].color
+    if order and len(subjects) == 2:
+        return _Claim(color, sign, score)
     if sign:
         if len({m.color for m in subjects}) > 1 and not any(m.reference for m in here):
             if not re.search(r"\b(?:so|therefore|than|between|of)\b", clause):

@@ -54,11 +54,13 @@ _FOR_SECONDS = re.compile(
 _FIRST = re.compile(rf"\b(?:first|initial|opening) {_T}(?: ?seconds?)?")
 _LAST = re.compile(rf"\b(?:last|final|closing) {_T}(?: ?seconds?)?")
 _END_WORD = (
-    r"(?:the )?(?:very )?(?:end|finish|close)\b"
+    r"(?:the )?(?:very )?(?:end|finish|close|(?:video|clip|footage|recording) (?:ends|is over"
+    r"|stops))\b"
     r"(?: of the (?:video|clip|footage|sequence|recording))?"
 )
 _TO_END = re.compile(
-    rf"{_T}[^\d\n.;]{{0,60}}?(?:(?:until|till|to|through|and|-) {_END_WORD}|onwards?\b"
+    rf"{_T}[^\d\n.;]{{0,60}}?(?:(?:until|till|to|through|and|-|end(?: time)?:) {_END_WORD}"
+    rf"|onwards?\b"
     rf"|on\b(?=[.,;]|$)"
     r"|for the (?:rest|remainder)|for the remaining|thereafter)"
     rf"|\b(?:after|since) {_T}|\bfrom {_T} (?:onwards?|on)\b"
@@ -216,12 +218,15 @@ def _sentence_intervals(text: str) -> list[tuple[float, float, int]]:
     if not any(c.isdigit() for c in text):
         return [(0.0, _OPEN_END, m.start()) for m in _WHOLE.finditer(text)][:1]
     closed: list[tuple[float, float, int]] = []
+    taken: set[int] = set()
     for pattern in (_BETWEEN, _RANGE, _LIST, _LABELLED, _PAIR):
-        for match in pattern.finditer(text):
-            ends = [seconds(g) for g in match.groups() if g is not None]
-            closed.append((ends[0], ends[1], match.start()))
-        if closed:
+        if closed and pattern is not _RANGE:
             return closed
+        for match in pattern.finditer(text):
+            if match.start() not in taken:  # "from 3 to 5" is also a plain "3 to 5"
+                ends = [seconds(g) for g in match.groups() if g is not None]
+                closed.append((ends[0], ends[1], match.start()))
+                taken.update(range(*match.span()))
     for match in _FOR_SECONDS.finditer(text):
         start = seconds(match.group(1))
         closed.append((start, start + seconds(match.group(2)), match.start()))

@@ -33,14 +33,15 @@ _AFTER_LONE_ONE = re.compile(
     r"|km|cm|m\b|ft|mph|second|sec\b|s\b|hour|minute|knot)"
 )
 _RUN = re.compile(
-    rf"\b(?P<count>{_COUNT})\b(?:(?: and|-)?(?: an?|-)? (?P<extra>{_PART_WORDS})\b)?"
+    rf"\b(?P<times>one|two|three|four)[ -](?P<many>{_PART_WORDS})\b(?! (?:object|car|box|frame))"
+    rf"|\b(?P<count>{_COUNT})\b(?: and(?: an?)? (?P<extra>{_PART_WORDS})\b)?"
     rf"|\b(?:an? |one[ -])?(?P<part>half|quarter|third)(?: (?:of )?(?:an? )?)"
     r"(?=(?:kilo|centi)?met(?:er|re)|mile|km|m\b|mi\b|foot|inch|yard|second|minute|hour"
     r"|dozen|hundred|thousand)"
-    rf"|\b(?P<times>one|two|three|four)[ -](?P<many>{_PART_WORDS})\b(?! (?:object|car|box|frame))"
 )
 _ANY_WORD = re.compile(rf"\b(?:{_WORDS}|{_PART_WORDS})\b")
 _HALF_AFTER_DIGITS = re.compile(r"\b(\d+)(?: and)? (?:an? )?(half|quarter|third)\b")
+_OF_A = re.compile(r"(?<=\d) of an? (?=(?:kilo|centi)?met(?:er|re)|mile|km|foot|second|minute)")
 _ONE_LATER = re.compile(r"\b(an?|one) ([a-z/]+?) and an? (half|quarter)\b")
 
 
@@ -93,7 +94,7 @@ def words_to_digits(text: str) -> str:
     text = _ONE_LATER.sub(lambda m: f"{_write(1 + _PARTS[m.group(3)])} {m.group(2)}", text)
     text = re.sub(r"\b(?:a )?couple of\b", "2", text)
     text = re.sub(r"\b(?:half a|a half) dozen\b", "6", text)
-    text = _RUN.sub(_replace, text)
+    text = _OF_A.sub(" ", _RUN.sub(_replace, text))
     return _HALF_AFTER_DIGITS.sub(lambda m: _write(float(m.group(1)) + _PARTS[m.group(2)]), text)
 
 

@@ -20,7 +20,8 @@ _LACK = (
     r"|specified|stated|available|visible|shown|present|clear|determinable|discernible|known)"
     r"|unclear|undetermined|unknown|indeterminate|undeterminable|cannot be|can't be|can not be"
     r"|don'?t (?:have|see)|do not (?:have|see)|does(?: not|n't) (?:provide|contain|include|show"
-    r"|specify|allow)|need more|more information|more context|no answer|n/a)"
+    r"|specify|allow)|need more|more information|more context|no answer|n/a"
+    r"|there (?:is|are|was|were) no (?:\w+ ){0,2}(?:object|box|car|vehicle)s?)"
 )
 _SORRY = r"(?:sorry|apologi[sz]e|apologies|as an ai|i'm just an|unfortunately)"
 _REFUSAL = re.compile(rf"\b(?:{_CANNOT}|{_LACK}|{_SORRY})\b|\b(?:difficult|hard|challenging) to\b")

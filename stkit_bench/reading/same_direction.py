@@ -15,7 +15,8 @@ SAME, DIFFERENT = "same", "different"
 
 _WAY = r"(?:directions?|ways?|headings?|course|path|orientation|bearings?|trajector(?:y|ies)|lane)"
 _SAME = re.compile(
-    r"\b(?:the )?(?:same|identical|matching|common|shared|one|similar|consistent)"
+    r"\bno (?:\w+ )?difference\b|\b(?:the )?(?:same|identical|matching|common|shared|one|similar"
+    r"|consistent)"
     rf"(?: (?:general|overall|relative|clock|movement|travel|exact|basic|approximate"
     rf"|forward))*[ -]{_WAY}\b"
     r"|\bsame\b(?! (?:time|video|frame|lane|road|speed|pace|street|scene|size|object|period|rate"
@@ -49,13 +50,15 @@ _NOT = re.compile(
     r"|isn't|aren't|don't|doesn't|didn't|wasn't|weren't)\b[^.;:,]{0,48}$|n't\b[^.;:,]{0,48}$"
 )
 _YES = re.compile(
-    r"^[^a-z]*(?:(?:well|so|sure|ok|okay|the (?:short )?answer is|answer)[ ,:]+)?"
+    r"^[^a-z]*(?:(?:well|so|sure|ok|okay|the (?:short )?answer is|answer|i (?:think|believe"
+    r"|would say))[ ,:]+)?"
     r"(?:yes|yeah|yep|true|correct|affirmative|indeed|they (?:do|are)\b(?=[.,!]|$)|it (?:does"
     r"|is)\b(?=[.,!]|$))"
     r"(?!\s*(?:/|or)\s*no)\b"
 )
 _NO = re.compile(
-    r"^[^a-z]*(?:(?:well|so|sorry|the (?:short )?answer is|answer)[ ,:]+)?"
+    r"^[^a-z]*(?:(?:well|so|sorry|the (?:short )?answer is|answer|i (?:think|believe"
+    r"|would say))[ ,:]+)?"
     r"(?:nope|no(?![a-z ]*\b(?:difference|clear|scale|way)\b)|false|incorrect|negative"
     r"|they (?:do not|don't|are not|aren't)(?=[.,!]|$)|not? really)\b"
 )

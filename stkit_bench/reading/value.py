@@ -20,7 +20,7 @@ _OPERAND, _DESCRIBES, _ASSUMED, _STEP = -4, -6, -6, -2
 
 _OF_INTEREST = {
     Kind.DISTANCE: re.compile(
-        r"\b(?:total(?:s|ing|ed)?|altogether|overall|sum|in all|entire|whole|combined)\b"
+        r"\b(?:total\w*|altogether|overall|sum|in all|entire|whole|combined)\b"
     ),
     Kind.SPEED: re.compile(r"\b(?:average|avg|mean|overall)\b"),
 }

@@ -137,7 +137,8 @@ def test_distances_come_back(value: float, unit: tuple[str, float], sentence: st
 @given(
     value=st.floats(min_value=0.1, max_value=500),
     unit=st.sampled_from(
-        [("m/s", 1.0), ("meters per second", 1.0), ("km/h", 1 / 3.6), ("kilometers per hour", 1 / 3.6),
+        [("m/s", 1.0), ("meters per second", 1.0), ("km/h", 1 / 3.6),
+         ("kilometers per hour", 1 / 3.6),
          ("mph", 1.60934 / 3.6), ("miles per hour", 1.60934 / 3.6), ("ft/s", 0.3048),
          ("feet per second", 0.3048)]
     ),
