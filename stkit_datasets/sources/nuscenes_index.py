@@ -9,7 +9,7 @@ Schema: https://www.nuscenes.org/nuscenes#data-format
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from stkit_datasets.errors import SourceError
+from stkit_datasets.sources.nuscenes_drop import drop_sweeps, unwanted_dropper
 from stkit_datasets.sources.nuscenes_json import read_chunks, read_table
 
 Int32Array = NDArray[np.int32]
@@ -174,24 +175,18 @@ class _Builder:
         path = self._path("sample_annotation")
 
         def convert(rows: Any) -> Any:
-            sample = self._rows_of(
-                "sample_annotation", rows, "sample_token", "sample", sample_tokens
-            )
-            instance = self._rows_of(
-                "sample_annotation", rows, "instance_token", "instance", instance_tokens
-            )
-            widths = {"translation": 3, "size": 3, "rotation": 4}
-            return pa.table(
-                {
-                    "token": rows["token"],
-                    "sample": sample,
-                    "instance": instance,
-                    "values": _matrix(path, rows, widths),
-                }
-            )
+            values = _matrix(path, rows, {"translation": 3, "size": 3, "rotation": 4})
+            rows = rows.select(["token", "sample_token", "instance_token"])
+            return rows.append_column("values", values)
 
-        chunks = read_chunks(path, self._schema("sample_annotation"), convert)
-        return _sorted_by_sample(chunks)
+        rows = _joined(read_chunks(path, self._schema("sample_annotation"), convert))
+        sample = self._rows_of("sample_annotation", rows, "sample_token", "sample", sample_tokens)
+        instance = self._rows_of(
+            "sample_annotation", rows, "instance_token", "instance", instance_tokens
+        )
+        rows = rows.drop_columns(["sample_token", "instance_token"])
+        rows = rows.append_column("sample", pa.array(sample))
+        return _sorted_by_sample(rows.append_column("instance", pa.array(instance)))
 
     def _calibrations(self) -> tuple[Any, NDArray[np.int8]]:
         """Return the calibrations and which of ``CAMERAS`` each is of, -1 for other sensors."""
@@ -228,34 +223,33 @@ class _Builder:
         """The camera images of the keyframes, each with its own ego pose."""
 
         def convert(rows: Any) -> Any:
-            rows = rows.filter(rows["is_key_frame"])
-            calibration = self._rows_of(
-                "sample_data",
-                rows,
-                "calibrated_sensor_token",
-                "calibrated_sensor",
-                calibration_tokens,
-            )
-            keep = np.flatnonzero(channels[calibration] >= 0)
-            rows, calibration = rows.take(keep), calibration[keep]
-            sample = self._rows_of("sample_data", rows, "sample_token", "sample", sample_tokens)
-            return pa.table(
-                {
-                    "token": rows["token"],
-                    "sample": sample,
-                    "camera": channels[calibration],
-                    "calibration": calibration,
-                    "width_px": rows["width"],
-                    "height_px": rows["height"],
-                    "filename": rows["filename"],
-                    "ego_pose_token": rows["ego_pose_token"],
-                }
-            )
+            return rows.filter(rows["is_key_frame"]).drop_columns(["is_key_frame"])
 
-        chunks = read_chunks(
-            self._path("sample_data"), self._schema("sample_data"), convert, _drop_sweeps
+        path = self._path("sample_data")
+        rows = _joined(read_chunks(path, self._schema("sample_data"), convert, drop_sweeps))
+        calibration = self._rows_of(
+            "sample_data",
+            rows,
+            "calibrated_sensor_token",
+            "calibrated_sensor",
+            calibration_tokens,
         )
-        images = _sorted_by_sample(chunks)
+        keep = np.flatnonzero(channels[calibration] >= 0)
+        rows, calibration = rows.take(keep), calibration[keep]
+        sample = self._rows_of("sample_data", rows, "sample_token", "sample", sample_tokens)
+        images = pa.table(
+            {
+                "token": rows["token"],
+                "sample": sample,
+                "camera": channels[calibration],
+                "calibration": calibration,
+                "width_px": rows["width"],
+                "height_px": rows["height"],
+                "filename": rows["filename"],
+                "ego_pose_token": rows["ego_pose_token"],
+            }
+        )
+        images = _sorted_by_sample(images)
         wanted = images["ego_pose_token"].combine_chunks()
         tokens, poses = self._ego_poses(wanted)
         row = pc.index_in(wanted, value_set=tokens)
@@ -269,24 +263,25 @@ class _Builder:
         path = self._path("ego_pose")
 
         def convert(rows: Any) -> Any:
-            rows = rows.filter(pc.is_in(rows["token"], value_set=wanted))
             values = _matrix(path, rows, {"translation": 3, "rotation": 4})
             return pa.table({"token": rows["token"], "values": values})
 
-        drop = _unwanted_dropper(wanted)
-        chunks = read_chunks(path, self._schema("ego_pose"), convert, drop)
-        if not chunks:
-            return pa.array([], pa.string()), np.empty((0, 7))
-        table = pa.concat_tables(chunks).combine_chunks()
-        _expect_unique(path, table["token"], "token")
-        values = table["values"].combine_chunks().flatten().to_numpy()
-        return table["token"].combine_chunks(), values.reshape(-1, 7)
+        drop = unwanted_dropper(wanted)
+        rows = _joined(read_chunks(path, self._schema("ego_pose"), convert, drop))
+        rows = rows.filter(pc.is_in(rows["token"], value_set=wanted)).combine_chunks()
+        _expect_unique(path, rows["token"], "token")
+        values = rows["values"].combine_chunks().flatten().to_numpy()
+        return rows["token"].combine_chunks(), values.reshape(-1, 7)
 
 
-def _sorted_by_sample(chunks: list[Any]) -> Any:
-    """Join the chunks and sort them by sample, keeping the file's order within one."""
-    table = pa.concat_tables(chunks).combine_chunks()
-    chunks.clear()  # frees a copy of the largest table while it is sorted
+def _joined(chunks: list[Any]) -> Any:
+    table = pa.concat_tables(chunks)
+    chunks.clear()  # so that not two copies of the largest table are held
+    return table.combine_chunks()
+
+
+def _sorted_by_sample(table: Any) -> Any:
+    """Sort by sample, keeping the file's order within one."""
     order = np.argsort(table["sample"].to_numpy(), kind="stable")
     return table.take(order).combine_chunks()
 
@@ -316,34 +311,3 @@ def _expect_unique(path: Path, values: Any, column: str) -> None:
     row = pc.index(pc.greater(counts.field("counts"), 1), True).as_py()
     twice = counts.field("values")[row].as_py()
     raise SourceError(path, f"{column} must be unique, found more than once: {twice!r}")
-
-
-def _drop_sweeps(block: bytes) -> bytes:
-    """Cut out what is certainly not of a keyframe: nine in ten rows of the full release."""
-    rows = block.split(b"}")
-    return b"}".join(
-        [
-            row
-            for row in rows
-            if b'"is_key_frame": false' not in row and b'"is_key_frame":false' not in row
-        ]
-    )
-
-
-def _unwanted_dropper(wanted: Any) -> Callable[[bytes], bytes]:
-    """Return a function that cuts out rows whose token is certainly none of the wanted."""
-    tokens = {text.encode() for text in wanted.to_pylist()}
-    key = b'"token": "'
-
-    def drop(block: bytes) -> bytes:
-        kept = []
-        for row in block.split(b"}"):
-            start = row.find(key) + len(key)
-            end = row.find(b'"', start)
-            token = row[start:end]
-            # An escape could spell a wanted token in another way.
-            if start < len(key) or end < 0 or b"\\" in token or token in tokens:
-                kept.append(row)
-        return b"}".join(kept)
-
-    return drop

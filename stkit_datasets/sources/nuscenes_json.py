@@ -22,8 +22,8 @@ from stkit_datasets.errors import SourceError
 
 T = TypeVar("T")
 
-BLOCK_BYTES = 8 << 20
-"""Bytes that are read, parsed and thrown away at once; a few of them are in memory together."""
+BLOCK_BYTES = 2 << 20
+"""Bytes that are parsed at once: few enough to stay in a processor's cache."""
 THREADS = 2
 _MAX_OBJECT_CHARS = 1 << 20
 _WHITESPACE = " \t\r\n"
@@ -51,7 +51,7 @@ def read_chunks(
     path: Path,
     schema: Any,
     convert: Callable[[Any], T],
-    drop: Callable[[bytes], bytes] | None = None,
+    drop: Callable[[list[bytes]], list[bytes]] | None = None,
 ) -> list[T]:
     """Read a table as ``read_table`` does, but reduce every chunk at once to what is needed.
 
@@ -60,12 +60,14 @@ def read_chunks(
         schema: a ``pyarrow.Schema`` of the wanted columns.
         convert: called with each chunk, a ``pyarrow.Table``, on a worker thread; its results are
             returned in the order of the file, at least one.
-        drop: may cut objects that surely are not needed out of a block of text, before it is
-            parsed; an object that it cannot judge must stay. ``convert`` must not rely on it.
+        drop: may leave out objects that surely are not needed, before they are parsed; given the
+            texts of a block's objects, each without its last brace. What it cannot judge it must
+            keep, and ``convert`` must not rely on it.
     """
 
     def work(block: bytes) -> T:
-        return convert(_parse_block(drop(block) if drop else block, schema))
+        rows = block.split(b"},")
+        return convert(_parse_rows(drop(rows) if drop else rows, schema))
 
     try:
         try:
@@ -96,32 +98,41 @@ def _in_order(
 
 
 def _blocks(path: Path) -> Iterator[bytes]:
-    """Yield runs of whole objects, ``{…}, {…}``, provided that no object holds another."""
+    """Yield runs of objects, ``{…}, {…``, provided that no object holds another.
+
+    The brackets of the array, the commas between the runs and each run's last brace are left out.
+    """
     opening, rest = b"[", b""
     with path.open("rb") as file:
         while data := file.read(BLOCK_BYTES):
-            rest += data
-            end = rest.rfind(b"}") + 1
-            if end == 0:
-                if len(rest) > BLOCK_BYTES:
+            end = data.rfind(b"}")
+            if end < 0:
+                rest += data
+                if len(rest) > 2 * BLOCK_BYTES:
                     raise _NotPlainError
                 continue
-            block, rest = rest[:end].lstrip(), rest[end:]
-            if not block.startswith(opening):
+            rest = rest.lstrip()
+            if not rest:
+                rest = data[: end + 1].lstrip()[:-1]
+                head = rest[:1]
+                block = rest[1:]
+            else:
+                head = rest[:1]
+                block = b"".join((memoryview(rest)[1:], memoryview(data)[:end]))
+            if head != opening:
                 raise _NotPlainError
-            yield block[1:]
-            opening = b","
+            yield block
+            opening, rest = b",", data[end + 1 :]
     ends = ([b"]"],) if opening == b"," else ([b"[]"], [b"[", b"]"])
     if rest.split() not in ends:
         raise _NotPlainError
 
 
-def _parse_block(block: bytes, schema: Any) -> Any:
-    """Parse ``{…}, {…}``; the objects may have line breaks in them."""
-    block = block.lstrip(b", \t\r\n")
-    if not block:
+def _parse_rows(rows: list[bytes], schema: Any) -> Any:
+    """Parse the texts of objects that lack their last brace; there may be line breaks in them."""
+    if not rows:
         return schema.empty_table()
-    lines = block.replace(b"},", b"}\n") + b"\n"
+    lines = b"}\n".join(rows) + b"}\n"
     try:
         table = pa_json.read_json(
             pa.BufferReader(lines),
@@ -135,7 +146,7 @@ def _parse_block(block: bytes, schema: Any) -> Any:
         table.validate(full=True)
     except (pa.ArrowException, KeyError) as error:
         raise _NotPlainError from error
-    if table.schema != schema or table.num_rows != block.count(b"},") + 1:
+    if table.schema != schema or table.num_rows != len(rows):
         raise _NotPlainError
     if any(_holds_null(chunk) for column in table.columns for chunk in column.chunks):
         raise _NotPlainError

@@ -252,7 +252,7 @@ def test_a_missing_keyframe_cuts_the_scene(root):
         )
     clips = read(root).clips
     assert [(clip.clip_id, clip.tracks.n_frames) for clip in clips] == [
-        *[("scene-0001", 10)] * 6,
+        *[("scene-0001@0", 10)] * 6,
         *[("scene-0001@1", 30)] * 6,
     ]
     assert all(clip.scene_id == "scene-0001" for clip in clips)
