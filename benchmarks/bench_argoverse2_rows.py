@@ -3,8 +3,9 @@
 Both sides make the same rows with the same code for questions and rows; they differ in how a log
 becomes tracks and image boxes. The peer takes the way that av2 documents: ``AV2SensorDataLoader``
 for labels and poses sweep by sweep, ``Cuboid.transform`` into the city, and ``PinholeCamera`` for
-the seven ring cameras. The peer leaves out boxes that reach behind a camera, which av2 does not
-cut at the image plane, and measures no occlusion, so its rows differ a little. Run it where both are installed, see tests/golden/make_argoverse2.py::
+the seven ring cameras. It leaves out boxes that reach behind a camera, which av2 does not cut at
+the image plane, and measures no occlusion, so its rows differ a little. Run it where both are
+installed, see tests/golden/make_argoverse2.py::
 
     python benchmarks/bench_argoverse2_rows.py LOG_FOLDER
 """
