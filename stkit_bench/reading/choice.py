@@ -87,7 +87,7 @@ _CLAUSE = re.compile(
     r"|whereas)\b"
 )
 #: "red > blue", "red (3 m/s) < blue"
-_ORDER = re.compile(r"^\W*[a-z]+[^a-z<>]*(?:[a-z/]{1,4})?[^a-z<>]*([<>])[^a-z<>]*[a-z]+")
+_ORDER = re.compile(rf"(?:{'|'.join(COLORS)})\b[^<>,.;]{{0,25}}([<>])\W*(?:{'|'.join(COLORS)})")
 #: "The red box, as …": the answer first, then its reason.
 _LEAD = re.compile(r"[^,;]{1,60}, ?(?:as (?:the|it)|since|because|given)\b")
 _ASKING = re.compile(

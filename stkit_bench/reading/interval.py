@@ -30,21 +30,26 @@ _T = (
 )
 _SEP = (
     r"(?:-|to|till|until|through|up to|>|~|\.\.+"
-    r"|and (?:ends?|ending|stops?|lasts until)(?: at| by)?)"
+    r"|and (?:ends?|ending|stops?|lasts until|continu\w+ (?:until|till|to|through))(?: at| by)?)"
 )
 _RANGE = re.compile(rf"{_T}[ ,]*{_SEP} ?(?:the )?{_T}")
 _BETWEEN = re.compile(rf"\b(?:between|from) {_T} ?(?:and|-|to|&) ?{_T}")
 _PAIR = re.compile(rf"[\[(<] ?{_T} ?[,;] ?{_T} ?[\])>]|(?<![\d.,] )(?<!\d){_T}, ?{_T}(?! ?,? ?\d)")
-_LIST = re.compile(rf"{_T}(?:, ?(?:and )?(?:[\d.]+)(?:{_S})?){{1,60}},? and {_T}")
+_LIST = re.compile(rf"{_T}(?:, ?(?:and )?(?:[\d.]+)(?:{_S})?){{1,60}}(?:,? and |, ?){_T}")
 _ORDINAL_SECOND = re.compile(r"\b(\d+)(?:st|nd|rd|th)\b(?=[^.;\n]{0,20}\bseconds?\b)(?! frame)")
-_LABEL_ON_NEXT_LINE = re.compile(
-    r"\n+(?=\W*(?:the )?(?:end(?:s|ing)?|stops?|to|until|finish)\b(?! of)[^\n]{0,30}\d)"
+#: The end may be told in a sentence of its own: "It starts at 3 s. It ends at 7 s."
+_END_IN_NEXT_SENTENCE = re.compile(
+    r"(?:[\n;]+|\.(?=\s))(?=\W*(?:(?:it|the|this|that|and|then|object|movement|motion|car"
+    r"|vehicle) )"
+    r"{0,3}(?:end(?:s|ing|ed)?|stop(?:s|ped)?|to|until|finish\w*|ceas\w+|by|lasts until"
+    r"|continu\w+ (?:until|to))\b(?! of)[^\n.]{0,30}\d)"
 )
 _LABELLED = re.compile(
     r"\b(?:start(?:s|ed|ing)?|beg[iau]n(?:s|ning)?|onset|commences?|from)"
     rf"(?:[_ ]?(?:time|timestamp|second|s))?[^\d\n]{{0,60}}?{_T}[^\d]{{1,100}}?"
     r"\b(?:end(?:s|ed|ing)?|stop(?:s|ped|ping)?|ceas(?:es?|ed|ing)|finish(?:es|ed)?|until|till"
-    r"|conclud(?:es|ed)|lasts|continu(?:es|ed|ing)|to|up to)(?:[_ ]?(?:time|timestamp|second|s))?"
+    r"|conclud(?:es|ed)|lasts|continu(?:es|ed|ing)|to|up to|by)(?:[_ ]?(?:time|timestamp|second"
+    r"|s))?"
     rf"[^\d\n]{{0,40}}?{_T}"
 )
 _FOR_SECONDS = re.compile(
@@ -67,10 +72,11 @@ _TO_END = re.compile(
 )
 _FROM_START = re.compile(
     rf"\b(?:from |at )?(?:the )?(?:very )?(?:start|beginning|outset)\b[^\d\n.;]{{0,50}}?"
-    rf"(?:to|until|till|through|-|up to) {_T}|\b(?:until|till|up to|before|by) {_T}"
+    rf"(?:to|until|till|through|-|up to) {_T}|\b(?:until|till|up to|before) {_T}"
 )
 _WHOLE = re.compile(
-    r"\b(?:throughout|(?:during|for|over|in) the (?:entire|whole|full)|(?:entire|whole"
+    r"\b(?:throughout|(?:for|during) the (?:duration|length) of|(?:during|for|over"
+    r"|in) the (?:entire|whole|full)|(?:entire|whole"
     r"|full) (?:duration|"
     r"video|clip|length|time|sequence)|all the time|the whole time|always|constantly|from (?:the )?"
     r"(?:start|beginning) (?:to|until|till) (?:the )?(?:end|finish))\b"
@@ -102,7 +108,7 @@ class _Interval:
 
 def read_interval(segment: Segment, question: Question) -> Reading:
     """Read the interval; swapped ends are sorted, a single instant has no extent."""
-    text = _LABEL_ON_NEXT_LINE.sub(" ", words_to_digits(segment.text))
+    text = _END_IN_NEXT_SENTENCE.sub(" ", words_to_digits(segment.text))
     text = _ORDINAL_SECOND.sub(r"\1", text)
     own_length = video_length(text)
     length = question.length_s if question.length_s is not None else own_length

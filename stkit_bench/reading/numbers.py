@@ -41,6 +41,11 @@ _RUN = re.compile(
 )
 _ANY_WORD = re.compile(rf"\b(?:{_WORDS}|{_PART_WORDS})\b")
 _HALF_AFTER_DIGITS = re.compile(r"\b(\d+)(?: and)? (?:an? )?(half|quarter|third)\b")
+#: "two to three hundred": both ends are hundreds.
+_SHARED_SCALE = re.compile(
+    rf"\b({'|'.join(list(_UNITS)[1:10])}) (to|or) ({'|'.join(list(_UNITS)[1:10])}) "
+    r"(hundred|thousand)\b"
+)
 _OF_A = re.compile(r"(?<=\d) of an? (?=(?:kilo|centi)?met(?:er|re)|mile|km|foot|second|minute)")
 _ONE_LATER = re.compile(r"\b(an?|one) ([a-z/]+?) and an? (half|quarter)\b")
 
@@ -91,6 +96,7 @@ def words_to_digits(text: str) -> str:
     """
     if not _ANY_WORD.search(text):
         return text
+    text = _SHARED_SCALE.sub(r"\1 \4 \2 \3 \4", text)
     text = _ONE_LATER.sub(lambda m: f"{_write(1 + _PARTS[m.group(3)])} {m.group(2)}", text)
     text = re.sub(r"\b(?:a )?couple of\b", "2", text)
     text = re.sub(r"\b(?:half a|a half) dozen\b", "6", text)

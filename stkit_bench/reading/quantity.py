@@ -46,6 +46,7 @@ _ABOUT = r"(?:about |around |approximately |roughly |perhaps |maybe |nearly |alm
 _TO = re.compile(rf" ?(?:-|to|>|~|till|until|through|up to|and up to|\.\.+) ?{_ABOUT}$")
 _AND = re.compile(rf" ?(?:and|to|&|-|or) ?{_ABOUT}$")
 _BETWEEN = re.compile(rf"\b(?:between|from|range of|ranging from|ranges from) ?{_ABOUT}$")
+_COMPOUND = re.compile(r" ?(?:and |, ?)?")
 _OR = re.compile(rf" ?(?:or|/) ?(?:even |possibly )?{_ABOUT}$")
 #: "10 or 12 m" is a range, "10 m or 50 m" are two answers; this ratio lies between.
 _OR_RATIO = 2.0
@@ -107,6 +108,10 @@ def _range(text: str, first: Quantity, second: Quantity) -> Quantity | None:
     between = text[first.end : second.start]
     if len(between) > 24 or "\n" in between or first.low is not None:
         return None
+    if first.kind is second.kind is Kind.DISTANCE and _COMPOUND.fullmatch(between):
+        size = _size(text, first)  # "1 km 200 m": the rest is less than one of the larger unit
+        if second.value < size and first.value % size == 0:
+            return replace(second, value=first.value + second.value, start=first.start)
     kind = second.kind if first.kind is Kind.BARE else first.kind
     if Kind.BARE not in (first.kind, second.kind) and first.kind is not second.kind:
         return None
@@ -137,5 +142,9 @@ def _is_operand(text: str, item: Quantity) -> bool:
 def _size_of_bare(text: str, first: Quantity, second: Quantity) -> float:
     """Return the SI size of the unit that one end has and the other borrows."""
     owner = second if first.kind is Kind.BARE else first
-    match = _TOKEN.match(text, owner.start)
+    return _size(text, owner)
+
+
+def _size(text: str, item: Quantity) -> float:
+    match = _TOKEN.match(text, item.start)
     return unit_of(match)[1] if match and match.group("number") else 1.0

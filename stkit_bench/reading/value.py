@@ -42,7 +42,8 @@ _WRONG_ROLE = {
         r"|from the camera|camera distance|depth)\b[^.;]{0,30}$"
         r"|\blength of (?:a|an|the|one|each|this) (?:car|vehicle|truck|bus|sedan|suv|person|lane)\b"
         r"[^.;]{0,30}$|\b(?:car|vehicle|truck|bus|sedan|lane)s? (?:is|are|being|has a length)\b"
-        r"[^.;]{0,25}$|\beach\b[^.;]{0,25}$|\bwithin$|\bevery$"
+        r"[^.;]{0,25}$|\beach\b[^.;]{0,25}$|\bwithin$|\bevery$|\b(?:camera"
+        r"|ego)(?: \w+){0,3} (?:travel|mov|cover|driv)\w*[^.;]{0,24}$"
     ),
     Kind.SPEED: re.compile(
         r"\b(?:limit|max(?:imum)?|top|peak|min(?:imum)?|initial|initially|starting|final|ego|camera"
