@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from stkit_datasets.simulation.canvas import Canvas, dashes
+from stkit_datasets.simulation.canvas import Canvas, clipped, dashes
 from stkit_datasets.simulation.ground import paint_ground
 from stkit_datasets.simulation.light import Light, haze_share, sky
 from stkit_datasets.simulation.raster import Lens
@@ -68,7 +68,9 @@ class Backdrop:
     ) -> None:
         across = depth / np.float32(lens.focal_px[0])
         along = depth * depth / np.float32(lens.focal_px[1] * lens.position_m[2]) + across
-        canvas = Canvas(self.x_m, self.y_m, across, along, (lens.rotation[0, 0], lens.rotation[0, 1]))
+        canvas = Canvas(
+            self.x_m, self.y_m, across, along, (lens.rotation[0, 0], lens.rotation[0, 1])
+        )
         paint_ground(scene.surface, canvas)
         lit = light.shade(np.array([[0.0, 0.0, 1.0]]))[0]
         haze = haze_share(depth)
@@ -83,7 +85,13 @@ class Backdrop:
                 size = np.array(prop.size_lwh_m)
                 size[:2] *= share
                 _shadow(
-                    self.rgb, self, lens, light, np.array(prop.center_m), size, prop.heading_rad,
+                    self.rgb,
+                    self,
+                    lens,
+                    light,
+                    np.array(prop.center_m),
+                    size,
+                    prop.heading_rad,
                     prop.base_m + (0.27 * size[2] if prop.kind == "tree" else 0.0),
                     soft_m=0.9 if prop.kind == "tree" else 0.25,
                 )
@@ -128,7 +136,7 @@ def _shadow(
     length = np.float32(max(float(sweep[0] ** 2 + sweep[1] ** 2), 1e-9))
     sx, sy = np.float32(sweep[0]), np.float32(sweep[1])
     px, py = x - np.float32(low[0]), y - np.float32(low[1])
-    part = np.clip((px * sx + py * sy) / length, 0, 1)
+    part = clipped((px * sx + py * sy) / length)
     px, py = px - part * sx, py - part * sy
     soft = np.float32(1 / (2 * soft_m))
     dark = _inside(px, py, cos, sin, size_m, soft) * np.float32(_SUN_SHADOW * light.sun)
@@ -145,7 +153,7 @@ def _inside(
     """How far points are inside a turned rectangle, 0 to 1 over its soft edge."""
     along = np.abs(x * cos + y * sin) - np.float32(size_m[0] / 2)
     aside = np.abs(y * cos - x * sin) - np.float32(size_m[1] / 2)
-    return np.clip(np.float32(0.5) - np.maximum(along, aside) * soft, 0, 1)
+    return clipped(np.float32(0.5) - np.maximum(along, aside) * soft)
 
 
 def _window(
@@ -197,7 +205,7 @@ def facade_windows(
     u = ((pixels % width_px) * 2 + 1.0).astype(np.float32)
     v = ((pixels // width_px) * 2 + 1.0).astype(np.float32)
     plane = planes[faces].astype(np.float32)
-    depth = 1 / np.maximum(plane[:, 0] * u + plane[:, 1] * v + plane[:, 2], np.float32(1e-4))
+    depth: Plane = 1 / np.maximum(plane[:, 0] * u + plane[:, 1] * v + plane[:, 2], np.float32(1e-4))
     fx, fy = np.float32(lens.focal_px[0]), np.float32(lens.focal_px[1])
     rx = (u - np.float32(lens.center_px[0])) / fx * depth
     ry = (v - np.float32(lens.center_px[1])) / fy * depth
@@ -219,7 +227,7 @@ def facade_windows(
     along = x * tx + y * ty
     span = depth * np.float32(2) / fx
     away = np.abs((x - camera[0]) * wx + (y - camera[1]) * wy) / size + np.float32(0.1)
-    slant = np.clip(depth / away, 1, 12)
+    slant = clipped(depth / away, 1.0, 12.0)
     glass = dashes(along + np.float32(600), 2.6, 1.3, span * slant)
     glass = glass * dashes(z - np.float32(1.1), 3.2, 1.5, span)
     cover = (glass * np.float32(0.62))[:, None]

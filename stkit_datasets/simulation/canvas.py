@@ -40,11 +40,16 @@ def _smooth(layer: NDArray[np.float64], step: int) -> NDArray[np.float64]:
     return layer
 
 
+def clipped(values: Plane, low: float = 0.0, high: float = 1.0) -> Plane:
+    """Return the values kept within low to high."""
+    return np.asarray(np.minimum(np.maximum(values, np.float32(low)), np.float32(high)))
+
+
 def band(u: Plane, low: float, high: float, width: Plane) -> Plane:
     """Return the share of each pixel's span [u - width/2, u + width/2] within low to high."""
     half = width * np.float32(0.5)
     inside = np.minimum(u + half, np.float32(high)) - np.maximum(u - half, np.float32(low))
-    return np.clip(inside / width, 0.0, 1.0)
+    return clipped(inside / width)
 
 
 def dashes(u: Plane, period: float, on: float, width: Plane) -> Plane:
@@ -116,7 +121,9 @@ class Canvas:
         column = (self.x_m * scale).astype(np.int32) & (_NOISE_SIZE - 1)
         row = (self.y_m * scale).astype(np.int32) & (_NOISE_SIZE - 1)
         spanned = self._along * (scale * np.float32(0.15))
-        return np.asarray(noise_texture(cells)[row * _NOISE_SIZE + column] / (1 + spanned * spanned))
+        return np.asarray(
+            noise_texture(cells)[row * _NOISE_SIZE + column] / (1 + spanned * spanned)
+        )
 
     def modulate(self, amount: Plane) -> None:
         """Multiply the colour by 1 + amount."""
@@ -132,9 +139,10 @@ def angle(y: Plane, x: Plane) -> Plane:
     ratio = small / big
     square = ratio * ratio
     # Abramowitz and Stegun 4.4.47.
-    series = np.float32(0.0208351)
-    for term in (-0.0851330, 0.1801410, -0.3302995, 0.9998660):
-        series = series * square + np.float32(term)
+    series: Plane = square * np.float32(0.0208351)
+    for term in (-0.0851330, 0.1801410, -0.3302995):
+        series = (series + np.float32(term)) * square
+    series = series + np.float32(0.9998660)
     out = ratio * series
     out = np.where(np.abs(y) > np.abs(x), np.float32(np.pi / 2) - out, out)
     out = np.where(x < 0, np.float32(np.pi) - out, out)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from stkit_datasets.simulation.canvas import Canvas, Color, Plane, angle, band, dashes
+from stkit_datasets.simulation.canvas import Canvas, Color, Plane, angle, band, clipped, dashes
 from stkit_datasets.simulation.surfaces import (
     LANE_M,
     PAVEMENT_M,
@@ -58,7 +58,7 @@ def _road(road: Road, canvas: Canvas) -> None:
         width_d, width_s = canvas.span_m(0.0, 1.0), canvas.span_m(1.0, 0.0)
     else:
         radius = abs(1 / k)
-        side = np.float32(np.sign(k))
+        side = np.float32(1.0 if k > 0 else -1.0)
         dx, dy = canvas.x_m, canvas.y_m - np.float32(1 / k)
         away = np.sqrt(dx * dx + dy * dy)
         d = side * (np.float32(radius) - away)
@@ -105,7 +105,9 @@ def _lane_marks(
         canvas.paint(WHITE, bays * open_road)
 
 
-def _crossed(surface: Junction, canvas: Canvas, arm: Plane, off: Plane, wide: Plane, long: Plane):
+def _crossed(
+    surface: Junction, canvas: Canvas, arm: Plane, off: Plane, wide: Plane, long: Plane
+) -> None:
     """Marks of the two arms along one axis: |position| on it, and distance off its middle."""
     begin = surface.stop_m
     lanes_m = surface.lanes * LANE_M
@@ -152,7 +154,7 @@ def _roundabout(surface: Roundabout, canvas: Canvas) -> None:
     arms = np.minimum(ax, ay) - np.float32(surface.kerb_m)
     ring = away - np.float32(surface.outer_m)
     # A smooth union rounds the corners where the arms meet the ring.
-    blend = np.clip(np.float32(0.5) + (ring - arms) / np.float32(12.0), 0, 1)
+    blend = clipped(np.float32(0.5) + (ring - arms) / np.float32(12.0))
     outside = ring + (arms - ring) * blend - np.float32(6.0) * blend * (1 - blend)
     _street(canvas, outside, np.where(outside == arms, np.minimum(wide_x, wide_y), wide))
     for arm, off, long, cross in ((ax, ay, wide_x, wide_y), (ay, ax, wide_y, wide_x)):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -214,7 +215,9 @@ def _rider(out: _Builder, seat: float, x: float, role: str) -> None:
 def _two_wheels(out: _Builder, wheel: float, thick: float, frame: str) -> None:
     for x in (-0.5 + wheel / 2, 0.5 - wheel / 2):
         ring_x, size_z = wheel / 2, 1.05 * wheel
-        out.block((x - 0.3 * ring_x, x + 0.3 * ring_x), (-thick, thick), (0.0, 0.9 * size_z), "tyre")
+        out.block(
+            (x - 0.3 * ring_x, x + 0.3 * ring_x), (-thick, thick), (0.0, 0.9 * size_z), "tyre"
+        )
         out.wheel(x, ring_x, size_z, -thick)
         out.wheel(x, ring_x, size_z, thick)
     out.block((-0.3, 0.3), (-thick, thick), (0.24, 0.4), frame, (-0.3, 0.26))
@@ -265,7 +268,7 @@ def _tree(out: _Builder) -> None:
     out.block((-0.05, 0.05), (-0.05, 0.05), (0.0, 0.45), "trunk")
     around = [(1.0, 0.0), (0.5, 0.866), (-0.5, 0.866), (-1.0, 0.0), (-0.5, -0.866), (0.5, -0.866)]
     rings = ((0.27, 0.3), (0.5, 0.5), (0.78, 0.4), (1.0, 0.14))
-    for (z0, r0), (z1, r1) in zip(rings, rings[1:], strict=False):
+    for (z0, r0), (z1, r1) in pairwise(rings):
         for (x0, y0), (x1, y1) in zip(around, around[1:] + around[:1], strict=True):
             corners = [(x0 * r0, y0 * r0, z0), (x1 * r0, y1 * r0, z0)]
             out.face([*corners, (x1 * r1, y1 * r1, z1), (x0 * r1, y0 * r1, z1)], "leaf")

@@ -22,7 +22,8 @@ FloatArray = NDArray[np.float64]
 
 STEP_S = 0.01
 """Integration step: 100 Hz."""
-_LOOK_AROUND_STEPS = 10
+_CONTROL_STEPS = 4
+_LOOK_AROUND_STEPS = 12
 _SPEED_GAIN_PER_S = 1.8
 
 
@@ -97,8 +98,10 @@ def bicycle_step(
     arc = 0.5 * (state.speed_mps + speed) * step_s
     turn = arc * np.tan(steer_rad) / wheelbase_m
     # The chord of an arc: sin(turn / 2) / (turn / 2) times its length, along its middle heading.
-    chord = arc * np.sinc(turn / (2 * np.pi))
-    middle = state.heading_rad + turn / 2
+    half = turn / 2
+    safe = np.where(np.abs(half) < 1e-9, 1e-9, half)
+    chord = arc * (np.sin(safe) / safe)
+    middle = state.heading_rad + half
     return (
         State(
             state.x_m + chord * np.cos(middle),
@@ -192,16 +195,22 @@ def simulate(agents: Sequence[Agent], times_s: FloatArray) -> Motion:
         *(np.empty((len(agents), len(samples))) for _ in range(3)),
     )
     gap_caps = np.full(len(agents), np.inf)
+    acceleration, wish, turn = np.zeros((3, len(agents)))
     for step in range(int(samples[-1]) + 1):
         if step in wanted:
             _record(out, wanted[step], fleet, state, driven)
         if step % _LOOK_AROUND_STEPS == 0:
             gap_caps = _gap_caps(fleet, traffic, state, arc)
-        acceleration = _accelerate(fleet, state, arc, gap_caps, step * STEP_S)
-        steer = _steer(fleet, state, arc, steer)
+        if step % _CONTROL_STEPS == 0:
+            arc = _project(fleet, state, arc)
+            acceleration = _accelerate(fleet, state, arc, gap_caps, step * STEP_S)
+            wish = _steer(fleet, state, arc)
+            # No one turns the wheel of a standing car.
+            turn = np.where(state.speed_mps > 0.05, fleet.limits[6] * STEP_S, 0.0)
+        steer = np.minimum(np.maximum(wish, steer - turn), steer + turn)
         state, moved = bicycle_step(state, steer, acceleration, fleet.wheelbase_m, STEP_S)
         driven += moved
-        arc = _project(fleet, state, arc + moved)
+        arc = arc + moved
     return out
 
 
@@ -229,10 +238,10 @@ def _accelerate(
     wish = np.minimum(wish, fleet.hold_caps(arc, state.speed_mps, time_s))
     wish = np.minimum(wish, gap_caps)
     change = (wish - state.speed_mps) * _SPEED_GAIN_PER_S * 2
-    return np.clip(change, -fleet.limits[3], fleet.limits[1])
+    return np.asarray(np.clip(change, -fleet.limits[3], fleet.limits[1]))
 
 
-def _steer(fleet: _Fleet, state: State, arc: FloatArray, steer: FloatArray) -> FloatArray:
+def _steer(fleet: _Fleet, state: State, arc: FloatArray) -> FloatArray:
     # Pure pursuit: the arc through the rear axle and a point ahead on the path.
     ahead_m = 1.1 * fleet.wheelbase_m + 0.35 * state.speed_mps
     target, _ = fleet.at(arc + ahead_m)
@@ -242,10 +251,7 @@ def _steer(fleet: _Fleet, state: State, arc: FloatArray, steer: FloatArray) -> F
     square = np.maximum(along**2 + aside**2, 1e-6)
     wish = np.arctan(2 * fleet.wheelbase_m * aside / square)
     wish = np.where(along < 0, np.copysign(fleet.limits[5], aside), wish)
-    wish = np.clip(wish, -fleet.limits[5], fleet.limits[5])
-    # The rate is held while standing too: no one turns the wheel of a parked car.
-    rate = np.where(state.speed_mps > 0.05, fleet.limits[6], 0.0) * STEP_S
-    return np.clip(wish, steer - rate, steer + rate)
+    return np.asarray(np.minimum(np.maximum(wish, -fleet.limits[5]), fleet.limits[5]))
 
 
 def _project(fleet: _Fleet, state: State, arc: FloatArray) -> FloatArray:
@@ -255,4 +261,4 @@ def _project(fleet: _Fleet, state: State, arc: FloatArray) -> FloatArray:
     along = (state.x_m - points[:, 0]) * np.cos(heading) + (state.y_m - points[:, 1]) * np.sin(
         heading
     )
-    return np.asarray(arc + np.clip(along, -0.05, 0.05))
+    return np.asarray(arc + np.clip(along, -0.2, 0.2))

@@ -126,10 +126,8 @@ _KITS = (
 
 def court_scene(rng: np.random.Generator, duration_s: float) -> Draft:
     """Lay out a game: two sides of three to six players, cameras beside the court."""
-    if rng.random() < 0.5:
-        court = Court("basketball", 14.0, 7.5)
-    else:
-        court = Court("football", 18.0, 10.0)
+    courts = Court("basketball", 14.0, 7.5), Court("football", 18.0, 10.0)
+    court = courts[int(rng.integers(2))]
     out = Draft(court, domain="sports")
     out.team = _team(rng, court)
     half_length, half_width = court.half_length_m, court.half_width_m

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,8 @@ FloatArray = NDArray[np.float64]
 
 NEAR_M = 0.15
 _DECAL_BIAS = np.float32(1.004)
+_LEAST_FACE_PX2 = 1.0
+_LEAST_DECAL_PX2 = 5.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,9 +48,7 @@ class Lens:
         """Return world points (P, 3) in camera axes; no BLAS, so the same on any machine."""
         x, y, z = points_m.T
         r, t = self.rotation, self.translation_m
-        return np.stack(
-            [r[i, 0] * x + r[i, 1] * y + r[i, 2] * z + t[i] for i in range(3)], axis=1
-        )
+        return np.stack([r[i, 0] * x + r[i, 1] * y + r[i, 2] * z + t[i] for i in range(3)], axis=1)
 
 
 class Buffer:
@@ -94,12 +95,15 @@ def fill(
     low, high = pixels.min(axis=1), pixels.max(axis=1)
     size = np.array([lens.width_px, lens.height_px])
     inside = (high > 0).all(axis=1) & (low < size).all(axis=1)
-    for index in np.flatnonzero(facing & whole & inside):
-        _fill_face(buffer, pixels[index], planes[index], bool(decals[index]), first_index + index)
+    # What covers less than about a sample is left out; decals a little sooner.
+    covers = (high - low).prod(axis=1) > np.where(decals, _LEAST_DECAL_PX2, _LEAST_FACE_PX2)
+    drawn = np.flatnonzero(facing & whole & inside & covers)
+    _fill_all(buffer, pixels[drawn], planes[drawn], decals[drawn], first_index + drawn)
     for index in np.flatnonzero(cut):
         clipped = _clip_near(quads[index])
         outline = clipped[:, :2] / clipped[:, 2:] * lens.focal_px + lens.center_px
-        _fill_face(buffer, outline, planes[index], bool(decals[index]), first_index + index)
+        one = slice(index, index + 1)
+        _fill_all(buffer, outline[None], planes[one], decals[one], np.array([first_index + index]))
     return planes
 
 
@@ -118,7 +122,9 @@ def _planes(quads: FloatArray, lens: Lens) -> tuple[FloatArray, NDArray[np.bool_
     facing = offset < -1e-12
     over = np.where(facing, offset, -1.0)
     slope = normal[:, :2] / lens.focal_px / over[:, None]
-    constant = normal[:, 2] / over - slope[:, 0] * lens.center_px[0] - slope[:, 1] * lens.center_px[1]
+    constant = (
+        normal[:, 2] / over - slope[:, 0] * lens.center_px[0] - slope[:, 1] * lens.center_px[1]
+    )
     return np.concatenate([slope, constant[:, None]], axis=1), facing
 
 
@@ -133,46 +139,53 @@ def _clip_near(quad: FloatArray) -> FloatArray:
     return np.array(out)
 
 
-def _fill_face(
-    buffer: Buffer, outline: FloatArray, plane: FloatArray, decal: bool, index: int
+def _fill_all(
+    buffer: Buffer,
+    outlines: FloatArray,
+    planes: FloatArray,
+    decals: NDArray[np.bool_],
+    indices: NDArray[np.intp],
 ) -> None:
+    """Fill faces of (F, K, 2) convex outlines, all turning the same way."""
     height, width = buffer.face.shape
-    x, y = outline[:, 0], outline[:, 1]
-    top = max(0, int(np.ceil(y.min() - 0.5)))
-    bottom = min(height, int(np.ceil(y.max() - 0.5)))
-    if top >= bottom:
-        return
-    rows = np.arange(top, bottom) + 0.5
-    left, right = _spans(outline, rows)
-    begin = max(0, int(np.ceil(left.min() - 0.5)))
-    end = min(width, int(np.ceil(right.max() - 0.5)))
-    if begin >= end:
-        return
-    columns = np.arange(begin, end) + 0.5
-    inside = (columns >= left[:, None]) & (columns < right[:, None])
-    along = (plane[0] * columns).astype(np.float32)
-    down = (plane[1] * rows + plane[2]).astype(np.float32)
-    near = along + down[:, None]
-    block = (slice(top, bottom), slice(begin, end))
-    held = buffer.inverse_depth[block]
-    inside &= (near * _DECAL_BIAS if decal else near) > held
-    np.copyto(held, near, where=inside)
-    np.copyto(buffer.face[block], index, where=inside, casting="unsafe")
+    y = outlines[..., 1]
+    tops = np.clip(np.ceil(y.min(axis=1) - 0.5), 0, height).astype(int).tolist()
+    bottoms = np.clip(np.ceil(y.max(axis=1) - 0.5), 0, height).astype(int).tolist()
+    edges = _edges(outlines)
+    all_rows, all_columns = np.arange(height) + 0.5, np.arange(width) + 0.5
+    for k, (top, bottom) in enumerate(zip(tops, bottoms, strict=True)):
+        if top >= bottom:
+            continue
+        rows = all_rows[top:bottom]
+        slope, base = edges[k]
+        bounds = slope * rows + base
+        # A convex outline is where it is right of all its left edges and left of the others.
+        left, right = bounds[0].max(axis=0), bounds[1].min(axis=0)
+        begin = max(0, math.ceil(left.min() - 0.5))
+        end = min(width, math.ceil(right.max() - 0.5))
+        if begin >= end:
+            continue
+        columns = all_columns[begin:end]
+        a, b, c = planes[k]
+        near = (a * columns).astype(np.float32) + (b * rows + c).astype(np.float32)[:, None]
+        held = buffer.inverse_depth[top:bottom, begin:end]
+        inside = (near * _DECAL_BIAS if decals[k] else near) > held
+        inside &= columns >= left[:, None]
+        inside &= columns < right[:, None]
+        np.copyto(held, near, where=inside)
+        buffer.face[top:bottom, begin:end][inside] = indices[k]
 
 
-def _spans(outline: FloatArray, rows: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Where each row enters and leaves a convex outline."""
-    start, end = outline, np.concatenate([outline[1:], outline[:1]])
-    rise = end[:, 1] - start[:, 1]
-    keep = np.abs(rise) > 1e-9
-    start, rise = start[keep], rise[keep]
-    x0, y0 = start[:, 0], start[:, 1]
-    y1 = y0 + rise
-    slope = (end[keep, 0] - x0) / rise
-    crossing = x0[:, None] + (rows - y0[:, None]) * slope[:, None]
-    low, high = np.minimum(y0, y1), np.maximum(y0, y1)
-    active = (rows >= low[:, None]) & (rows <= high[:, None])
-    left = np.where(active, crossing, np.inf).min(axis=0)
-    right = np.where(active, crossing, -np.inf).max(axis=0)
-    return left, right
-
+def _edges(outlines: FloatArray) -> FloatArray:
+    """(F, 2, 2, K, 1): slope and base of x along each row, for left and for right edges."""
+    start, end = outlines, np.roll(outlines, -1, axis=1)
+    rise = end[..., 1] - start[..., 1]
+    level = np.abs(rise) < 1e-9
+    slope = (end[..., 0] - start[..., 0]) / np.where(level, 1.0, rise)
+    base = start[..., 0] - start[..., 1] * slope
+    out = np.empty((len(outlines), 2, 2, outlines.shape[1], 1))
+    # Seen from the front the corners turn left in the world, so left edges run down the picture.
+    for side, (own, never) in enumerate(((rise > 0, -np.inf), (rise < 0, np.inf))):
+        out[:, 0, side, :, 0] = np.where(own & ~level, slope, 0.0)
+        out[:, 1, side, :, 0] = np.where(own & ~level, base, never)
+    return out

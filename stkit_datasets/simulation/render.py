@@ -170,8 +170,10 @@ class Renderer:
         rgb[outer] = (mixed + open_share[:, None] * rgb[outer]) * np.float32(0.25)
         walls = np.append(facades, False)[samples[0]]
         facade_windows(rgb, pixels[walls], samples[0][walls], planes, lens, ground.shape[1])
-        return (np.clip(rgb, 0.0, 1.0) * np.float32(255) + np.float32(0.5)).astype(np.uint8).reshape(
-            ground.shape
+        return (
+            (np.clip(rgb, 0.0, 1.0) * np.float32(255) + np.float32(0.5))
+            .astype(np.uint8)
+            .reshape(ground.shape)
         )
 
 

@@ -17,6 +17,8 @@ _BRAKING_GAIN_PER_S = 1.6
 _APART_M = 1.6
 _TURN_RADPS = 9.0
 _ARRIVED_M = 0.8
+_BODY_M = 0.62
+_SHOVE = 0.1
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +90,7 @@ def play(team: Team, times_s: FloatArray) -> Motion:
         if step % 10 == 0:
             game.update(step * STEP_S, position)
         velocity = _run(game, team, position, velocity)
-        moved = position + velocity * STEP_S
+        moved = position + velocity * STEP_S + _shoved(position)
         bounded = np.clip(moved, -half, half)
         velocity = np.where(bounded == moved, velocity, 0.0)
         ran += np.hypot(*(bounded - position).T)
@@ -105,7 +107,7 @@ def _run(game: _Game, team: Team, position: FloatArray, velocity: FloatArray) ->
     apart = np.hypot(between[..., 0], between[..., 1])
     push = np.clip(_APART_M - apart, 0.0, None) / np.maximum(apart, 1e-6)
     np.fill_diagonal(push, 0.0)
-    wish += 2.5 * (between * push[..., None]).sum(axis=1)
+    wish += 4.0 * (between * push[..., None]).sum(axis=1)
     change = (wish - velocity) / 0.25
     size = np.maximum(np.hypot(change[:, 0], change[:, 1]), 1e-9)
     change *= (np.minimum(size, _ACCELERATION_MPS2) / size)[:, None]
@@ -113,6 +115,16 @@ def _run(game: _Game, team: Team, position: FloatArray, velocity: FloatArray) ->
     speed = np.maximum(np.hypot(velocity[:, 0], velocity[:, 1]), 1e-9)
     limit: FloatArray = velocity * (np.minimum(speed, team.top_speed_mps) / speed)[:, None]
     return limit
+
+
+def _shoved(position: FloatArray) -> FloatArray:
+    """Small steps apart for those who would stand in one another."""
+    between = position[:, None] - position
+    apart = np.hypot(between[..., 0], between[..., 1])
+    share = np.clip(_BODY_M - apart, 0.0, None) / np.maximum(apart, 1e-6) * _SHOVE
+    np.fill_diagonal(share, 0.0)
+    out: FloatArray = (between * share[..., None]).sum(axis=1)
+    return out
 
 
 def _face(heading: FloatArray, velocity: FloatArray) -> FloatArray:

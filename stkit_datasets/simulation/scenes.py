@@ -29,7 +29,7 @@ BoolArray = NDArray[np.bool_]
 GRID_STEP_S = 0.5
 _FINE_PER_GRID = 5
 _ROUND_DECIMALS = 6
-_OVERLAP = 0.8
+_OVERLAP = 1.0
 """Bodies whose circles come nearer than this share of the sum of their radii overlap."""
 
 Template = Callable[[np.random.Generator, float], Draft]
@@ -112,7 +112,12 @@ def generator(seed: int, *parts: str | int) -> np.random.Generator:
 
 
 def build_scene(
-    name: str, rng: np.random.Generator, duration_s: float, width_px: int, height_px: int
+    name: str,
+    rng: np.random.Generator,
+    duration_s: float,
+    width_px: int,
+    height_px: int,
+    template: str | None = None,
 ) -> Scene:
     """Draw a template, lay it out, play it, and drop bodies that ran into others.
 
@@ -122,9 +127,11 @@ def build_scene(
         duration_s: the most; three of ten scenes are shorter.
         width_px: image width of every camera.
         height_px: image height.
+        template: a key of ``TEMPLATES`` instead of one that ``rng`` draws.
     """
     names, shares = list(TEMPLATES), np.array([share for _, share in TEMPLATES.values()])
-    template = names[int(rng.choice(len(names), p=shares / shares.sum()))]
+    drawn = names[int(rng.choice(len(names), p=shares / shares.sum()))]
+    template = drawn if template is None else template
     if rng.random() < 0.3:
         shorter = rng.uniform(min(8.0, duration_s), duration_s)
         duration_s = GRID_STEP_S * math.floor(shorter / GRID_STEP_S)

@@ -130,7 +130,7 @@ def prop_faces(props: Sequence[Prop]) -> Faces:
     for index, prop in enumerate(props):
         shape = mesh(prop.kind)
         local = shape.vertices * np.asarray(prop.size_lwh_m)
-        world = _turned(local, prop.heading_rad) + [*prop.center_m, prop.base_m]
+        world = _turned(local, prop.heading_rad) + np.array([*prop.center_m, prop.base_m])
         parts.append(_faces(shape, world, prop.color, prop.color, -1, index))
     return joined(parts) if parts else _empty()
 

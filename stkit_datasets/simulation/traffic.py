@@ -65,11 +65,10 @@ class Traffic:
             braking_mps2: (N,) comfortable braking.
         """
         n = len(axles_m)
-        circles = self.circles_m(axles_m, headings_rad).reshape(-1, 2)
-        dx = ahead_m[..., 0, None] - circles[:, 0]
-        dy = ahead_m[..., 1, None] - circles[:, 1]
-        squares = (dx * dx + dy * dy).reshape(n, _PROBES, n, 3).min(axis=3)
-        hit = squares < self._near_squares[:, None]  # (N, S, N)
+        hit = np.zeros((n, _PROBES, n), dtype=bool)
+        for x, y in self.circles_m(axles_m, headings_rad).transpose(1, 2, 0):
+            dx, dy = ahead_m[..., 0, None] - x, ahead_m[..., 1, None] - y
+            hit |= dx * dx + dy * dy < self._near_squares[:, None]
         # A person walks on before a standing car; the car is the one that waits.
         standing = ~self._person & (speeds_mps < 0.3)
         hit &= ~(self._person[:, None] & standing)[:, None]

@@ -120,12 +120,16 @@ class Simulation:
         Raises:
             SourceError: the split has no such unit.
         """
-        scene = self.scene(split, unit)
+        return UnitResult(self.clips(split, self.scene(split, unit)))
+
+    def clips(self, split: str, scene: Scene) -> tuple[Clip, ...]:
+        """Return a clip for each camera of a scene of this source."""
+        unit = scene.name
         noise = np.zeros(scene.centers_m.shape)
         if self.options.jitter_m:
             rng = generator(self.options.seed, "jitter", split, unit)
             noise = rng.normal(0.0, self.options.jitter_m, scene.centers_m.shape)
-        clips = tuple(
+        return tuple(
             Clip(
                 source=self.name,
                 split=split,
@@ -142,7 +146,6 @@ class Simulation:
             )
             for index, view in enumerate(scene.views)
         )
-        return UnitResult(clips)
 
     def index_files(self, split: str) -> Iterator[Path]:
         """Yield nothing: the scenes follow from the options and the code."""
