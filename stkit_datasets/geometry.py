@@ -43,6 +43,28 @@ def rotation_matrices(rotations_wxyz: FloatArray) -> FloatArray:
     return out
 
 
+def rotation_quaternions(rotations: FloatArray) -> FloatArray:
+    """Turn (..., 3, 3) rotation matrices into (..., 4) unit quaternions, w not negative.
+
+    Of the four ways to divide, each matrix takes the one with the largest divisor.
+    """
+    transposed = np.swapaxes(rotations, -1, -2)
+    odd, even = rotations - transposed, rotations + transposed
+    wx, wy, wz = odd[..., 2, 1], odd[..., 0, 2], odd[..., 1, 0]
+    xy, xz, yz = even[..., 0, 1], even[..., 0, 2], even[..., 1, 2]
+    diagonal = np.diagonal(rotations, axis1=-2, axis2=-1)
+    trace = diagonal.sum(axis=-1, keepdims=True)
+    # Four times the squares of w, x, y, z; odd and even hold four times the mixed products.
+    squares = np.concatenate([1 + trace, 1 + 2 * diagonal - trace], axis=-1)
+    w2, x2, y2, z2 = np.moveaxis(squares, -1, 0)
+    rows = [[w2, wx, wy, wz], [wx, x2, xy, xz], [wy, xy, y2, yz], [wz, xz, yz, z2]]
+    products = np.stack([np.stack(row, axis=-1) for row in rows], axis=-2)
+    best = np.argmax(squares, axis=-1)
+    out: FloatArray = np.take_along_axis(products, best[..., None, None], axis=-2)[..., 0, :]
+    out /= np.linalg.norm(out, axis=-1, keepdims=True)
+    return np.where(out[..., :1] < 0, -out, out)
+
+
 def quaternion_product(left_wxyz: FloatArray, right_wxyz: FloatArray) -> FloatArray:
     """Multiply (..., 4) quaternions: the rotation ``right`` first, then ``left``."""
     w0, x0, y0, z0 = np.moveaxis(left_wxyz, -1, 0)
@@ -133,11 +155,43 @@ def _project_fisheye(
     return out
 
 
+def _monotone_radius(k1: float, k2: float, k3: float) -> float:
+    """Up to which radius the distorted one grows with it; infinite when it always does."""
+    roots = np.roots([7 * k3, 5 * k2, 3 * k1, 1.0])
+    squares = roots.real[(np.abs(roots.imag) < 1e-9) & (roots.real > 0)]
+    return float(np.sqrt(squares.min())) if len(squares) else float("inf")
+
+
+def _project_brown(
+    points_m: FloatArray, intrinsics: FloatArray, distortion: tuple[float, ...]
+) -> FloatArray:
+    k1, k2, p1, p2, k3 = (*distortion, 0.0, 0.0, 0.0, 0.0, 0.0)[:5]
+    points = points_m[..., :2] / points_m[..., 2:]
+    radius = np.hypot(points[..., 0], points[..., 1])
+    # The polynomial describes the lens where it grows. Beyond, it would fold what the lens cannot
+    # see back into the image, so there the picture goes on in proportion, ever farther out.
+    beyond = np.maximum(radius / _monotone_radius(k1, k2, k3), 1.0)[..., None]
+    x, y = np.moveaxis(points / beyond, -1, 0)
+    square = x * x + y * y
+    radial = 1 + square * (k1 + square * (k2 + square * k3))
+    distorted = np.stack(
+        [
+            x * radial + 2 * p1 * x * y + p2 * (square + 2 * x * x),
+            y * radial + p1 * (square + 2 * y * y) + 2 * p2 * x * y,
+        ],
+        axis=-1,
+    )
+    out: FloatArray = distorted * beyond * intrinsics[[0, 1], [0, 1]] + intrinsics[:2, 2]
+    return out
+
+
 CAMERA_MODELS: dict[str, Callable[[FloatArray, FloatArray, tuple[float, ...]], FloatArray]] = {
     "pinhole": _project_pinhole,
     "fisheye": _project_fisheye,
+    "brown": _project_brown,
 }
-"""``pinhole`` without distortion; ``fisheye`` is Kannala-Brandt with k1…k4, as in OpenCV."""
+"""``pinhole`` without distortion; ``fisheye`` is Kannala-Brandt with k1…k4, as in OpenCV; ``brown``
+is radial-tangential (Brown-Conrady) with k1, k2, p1, p2, k3, as in OpenCV."""
 
 
 class ProjectedBoxes(NamedTuple):

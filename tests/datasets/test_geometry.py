@@ -35,6 +35,22 @@ def test_a_long_quaternion_is_the_same_rotation() -> None:
     )
 
 
+@given(st.lists(st.floats(-1, 1), min_size=4, max_size=4))
+def test_rotation_quaternions_undo_rotation_matrices(quaternion: list[float]) -> None:
+    if np.linalg.norm(quaternion) < 1e-2:
+        return
+    rotation = geometry.rotation_matrices(np.array(quaternion))
+    back = geometry.rotation_quaternions(rotation)
+    assert back[0] >= 0
+    assert np.linalg.norm(back) == pytest.approx(1)
+    assert geometry.rotation_matrices(back) == pytest.approx(rotation, abs=1e-9)
+
+
+def test_rotation_quaternion_of_half_a_turn() -> None:
+    half_turns = np.array([np.diag([1.0, -1, -1]), np.diag([-1.0, 1, -1]), np.diag([-1.0, -1, 1])])
+    assert geometry.rotation_quaternions(half_turns) == pytest.approx(np.eye(4)[1:])
+
+
 def test_quaternion_product_applies_the_right_factor_first() -> None:
     about_x = np.array([math.sqrt(0.5), math.sqrt(0.5), 0, 0])
     both = geometry.rotation_matrices(geometry.quaternion_product(QUARTER_TURN, about_x))
@@ -118,6 +134,46 @@ def test_fisheye_by_hand() -> None:
     theta = math.pi / 4
     pixel = geometry.CAMERA_MODELS["fisheye"](np.array([[1.0, 0.0, 1.0]]), toy.INTRINSICS, (0.1,))
     assert pixel[0] == pytest.approx([320 + 500 * theta * (1 + 0.1 * theta**2), 180])
+
+
+BROWN = geometry.CAMERA_MODELS["brown"]
+WIDE_LENS = (-0.356123, 0.172545, -0.00213, 0.000464, -0.05231)
+
+
+def test_brown_by_hand() -> None:
+    # x = 0.5, y = 0.25: r2 = 0.3125, radial = 1 + 0.2 r2 - 0.1 r2^2 + 0.4 r2^3.
+    radial = 1 + 0.2 * 0.3125 - 0.1 * 0.09765625 + 0.4 * 0.030517578125
+    x = 0.5 * radial + 2 * 0.01 * 0.125 + 0.02 * (0.3125 + 0.5)
+    y = 0.25 * radial + 0.01 * (0.3125 + 0.125) + 2 * 0.02 * 0.125
+    pixel = BROWN(np.array([[1.0, 0.5, 2.0]]), toy.INTRINSICS, (0.2, -0.1, 0.01, 0.02, 0.4))
+    assert pixel[0] == pytest.approx([320 + 500 * x, 180 + 500 * y])
+
+
+def test_brown_without_distortion_is_the_pinhole() -> None:
+    points = np.array([[3.0, -2.0, 1.0], [0.0, 0.0, 2.0]])
+    pinhole = geometry.CAMERA_MODELS["pinhole"](points, toy.INTRINSICS, ())
+    assert pytest.approx(pinhole) == BROWN(points, toy.INTRINSICS, (0.0,) * 5)
+
+
+@pytest.mark.parametrize("lens", [WIDE_LENS, (0.04, -0.33, 0.001, -0.002, 0.0), (-0.3,)])
+def test_brown_never_folds_back(lens: tuple[float, ...]) -> None:
+    tangents = np.concatenate([np.linspace(0, 2.99, 300), np.geomspace(3, 1000, 50)])
+    for direction in ([1, 0], [0, -1], [0.6, 0.8], [-0.8, 0.6]):
+        points = np.ones((len(tangents), 3))
+        points[:, :2] = tangents[:, None] * np.array(direction)
+        out = np.linalg.norm(BROWN(points, toy.INTRINSICS, lens) - toy.INTRINSICS[:2, 2], axis=1)
+        assert (np.diff(out) > 0).all()
+
+
+def test_a_box_beyond_the_lens_is_not_visible() -> None:
+    # 3 m ahead and 7 m to the left: 67 degrees off axis. The bare polynomial turns negative there
+    # and would mirror the box to the other side of the image.
+    corners = geometry.box_corners_m(
+        np.array([[[3.0, 7.0, 0.0]]]), np.array([[[2.0, 2.0, 2.0]]]), np.array([[[1.0, 0, 0, 0]]])
+    )
+    pose = toy.looking_along_x(1, height_m=0.0)
+    seen = geometry.project_boxes(corners, pose, toy.INTRINSICS, 640, 360, "brown", WIDE_LENS)
+    assert not seen.visible.any()
 
 
 def test_unannotated_frames_are_not_visible() -> None:
