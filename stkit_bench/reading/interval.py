@@ -82,6 +82,7 @@ _WHOLE = re.compile(
     r"(?:start|beginning) (?:to|until|till) (?:the )?(?:end|finish))\b"
 )
 _AT = re.compile(rf"{_T}")
+_DIGIT = re.compile(r"\d")
 _NEVER = re.compile(
     r"\b(?:never|at no (?:point|time)|(?:does|did|do) ?(?:not|n't) (?:\w+ ){0,2}(?:move|head"
     r"|travel|go|face"
@@ -140,6 +141,8 @@ def _all_intervals(
     lacks_length = False
     for start, end in sentences(text):
         sentence = text[start:end]
+        if not _DIGIT.search(sentence) and not _WHOLE.search(sentence):
+            continue
         clocks = clock_mentions(sentence)
         cleaned = _without_other_numbers(sentence)
         spans = _sentence_intervals(cleaned)
@@ -221,7 +224,7 @@ def seconds(text: str) -> float:
 
 def _sentence_intervals(text: str) -> list[tuple[float, float, int]]:
     """Return (start, end, offset) of each interval; ``_OPEN_END`` stands for the video's end."""
-    if not any(c.isdigit() for c in text):
+    if not _DIGIT.search(text):
         return [(0.0, _OPEN_END, m.start()) for m in _WHOLE.finditer(text)][:1]
     closed: list[tuple[float, float, int]] = []
     taken: set[int] = set()

@@ -84,21 +84,23 @@ _LATEX_DELIMITERS = re.compile(r"\\[()\[\]]|\$+")
 
 _BOX_TAGS = re.compile(r"<\|(begin|end)_of_box\|>")
 _SPECIAL_TOKEN = re.compile(r"<\|[^|<>\n]{1,40}\|>|</?s>|<br\s*/?>|&nbsp;")
+# A plain substring test comes first: most texts hold none of these.
 _ABBREVIATIONS = [
-    (re.compile(pattern), plain)
-    for pattern, plain in (
-        (r"\bapprox(?:\.|\b)", "approximately"),
-        (r"\bca?\.\s*(?=\d)", "about "),
-        (r"\be\.\s?g\.", "for example"),
-        (r"\bi\.\s?e\.", "that is"),
-        (r"\bvs\.?(?!\w)", "versus"),
-        (r"\bavg\.?(?!\w)", "average"),
-        (r"\best\.(?!\w)", "estimated"),
-        (r"\bp\.m\.|\ba\.m\.", ""),
-        (r"\b(km|m|ft|mi)\.\s?/", r"\1/"),
-        (r"\b(sec|ft|yd|yds|mi|min|hr|cm|km)\.(?=\s+[a-z])", r"\1"),
-        (r"\bcolour", "color"),
-        (r"\btravell", "travel"),
+    (needle, re.compile(pattern), plain)
+    for needle, pattern, plain in (
+        ("approx", r"\bapprox(?:\.|\b)", "approximately"),
+        ("c. ", r"\bc\.\s*(?=\d)", "about "),
+        ("ca.", r"\bca\.\s*(?=\d)", "about "),
+        ("e.", r"\be\.\s?g\.", "for example"),
+        ("i.", r"\bi\.\s?e\.", "that is"),
+        ("vs", r"\bvs\.?(?!\w)", "versus"),
+        ("avg", r"\bavg\.?(?!\w)", "average"),
+        ("est.", r"\best\.(?!\w)", "estimated"),
+        (".m.", r"\bp\.m\.|\ba\.m\.", ""),
+        ("./", r"\b(km|m|ft|mi)\./", r"\1/"),
+        (". ", r"\b(sec|ft|yd|yds|mi|min|hr|cm|km)\.(?=\s+[a-z])", r"\1"),
+        ("colour", r"\bcolour", "color"),
+        ("travell", r"\btravell", "travel"),
     )
 ]
 _MARKS = re.compile(r"\*\*|__|~~")
@@ -108,10 +110,11 @@ _BULLET = re.compile(
 )
 _STEP = re.compile(r"\b(?:step|phase|part|section)\s*#?\d+\s*[:.)-]?")
 # No answer has so many digits, and matching them costs time.
+_LONG_DIGITS = re.compile(r"\d{16}")
 _LONG_FRACTION = re.compile(r"(\.\d{15})\d+")
 _LONG_NUMBER = re.compile(r"\d{40,}")
 _TICK_IN_CLOCK = re.compile(r"(?<=[oO])`(?=[cC])")
-_SPACES = re.compile(r"[ \t\r\f\v\u00a0]+")
+_SPACES = re.compile(r"[ \t\r\f\v\u00a0]{2,}|[\t\r\f\v\u00a0]")
 
 
 def cap(text: str) -> str:
@@ -154,10 +157,14 @@ def normalize(text: str) -> str:
         text = _SPECIAL_TOKEN.sub(" ", text)
     if "\\" in text or "$" in text:
         text = _latex(text)
-    text = _LONG_FRACTION.sub(r"\1", text.lower().translate(_CHARACTERS))
-    text = _LONG_NUMBER.sub("1e999", text)
-    for pattern, plain in _ABBREVIATIONS:
-        text = pattern.sub(plain, text)
+    text = text.lower()
+    if not text.isascii():  # NFKC and lower() bring some of them back
+        text = text.translate(_CHARACTERS)
+    if _LONG_DIGITS.search(text):
+        text = _LONG_NUMBER.sub("1e999", _LONG_FRACTION.sub(r"\1", text))
+    for needle, pattern, replacement in _ABBREVIATIONS:
+        if needle in text:
+            text = pattern.sub(replacement, text)
     return _SPACES.sub(" ", text).strip()
 
 
