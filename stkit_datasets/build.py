@@ -6,10 +6,7 @@ import json
 import logging
 import shutil
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, field
-from itertools import islice
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +15,7 @@ import pyarrow.parquet as pq
 from tqdm import tqdm
 
 from stkit_datasets import atomic, schema
+from stkit_datasets.engine import Engine
 from stkit_datasets.errors import ConfigError, SourceError
 from stkit_datasets.rows import RowConfig
 from stkit_datasets.sources import open_source
@@ -46,7 +44,8 @@ class BuildConfig:
         splits: the splits to build.
         rows: what decides the rows.
         source_options: the source's own settings.
-        workers: processes.
+        engine: how many units are built at once, and where. Machines of a cluster must see the
+            data folder and ``out`` under the same paths.
         on_error: ``raise``, or ``skip`` to count a broken unit in the report and go on.
         shard_bytes: about how large a shard gets.
     """
@@ -57,7 +56,7 @@ class BuildConfig:
     splits: tuple[str, ...] = SPLITS
     rows: RowConfig = field(default_factory=RowConfig)
     source_options: dict[str, Any] = field(default_factory=dict)
-    workers: int = 1
+    engine: Engine = field(default_factory=Engine)
     on_error: str = "raise"
     shard_bytes: int = SHARD_BYTES
 
@@ -69,8 +68,8 @@ class BuildConfig:
             )
         if self.on_error not in ("raise", "skip"):
             raise ConfigError(f"on_error must be one of raise, skip, got {self.on_error!r}")
-        if self.workers < 1 or self.shard_bytes < 1:
-            raise ConfigError("workers and shard_bytes must be at least 1")
+        if self.shard_bytes < 1:
+            raise ConfigError(f"shard_bytes must be at least 1, got {self.shard_bytes}")
 
 
 def build(config: BuildConfig, *, progress: bool = True) -> Report:
@@ -132,7 +131,9 @@ def build(config: BuildConfig, *, progress: bool = True) -> Report:
         total.add(report)
     _write_report(config, fingerprint, total)
     write_card(config.out)
-    shutil.rmtree(unfinished)
+    # What older versions or settings left unfinished is superseded too.
+    for rest in unfinished.parent.glob(f"{config.source}-*"):
+        shutil.rmtree(rest)
     _remove_if_empty(unfinished.parent)
     return total
 
@@ -157,25 +158,12 @@ def _finished_report(
 def _built_units(
     source: Source, split: str, names: Sequence[str], paths: Sequence[Path], config: BuildConfig
 ) -> Iterator[Report]:
-    """Yield the report of every unit in order, building those that are not there yet."""
+    """Yield the report of every unit, building those that are not there yet."""
     jobs = [
         (source, split, name, path, config.rows, config.on_error)
         for name, path in zip(names, paths, strict=True)
     ]
-    if config.workers == 1:
-        yield from map(_build_unit, jobs)
-        return
-    # Forked workers would inherit locks of Arrow's and FFmpeg's threads in an unknown state.
-    with ProcessPoolExecutor(config.workers, mp_context=get_context("spawn")) as pool:
-        ahead = iter(jobs)
-        waiting = [pool.submit(_build_unit, job) for job in islice(ahead, 4 * config.workers)]
-        try:
-            while waiting:
-                yield waiting.pop(0).result()
-                waiting += [pool.submit(_build_unit, job) for job in islice(ahead, 1)]
-        finally:
-            for future in waiting:
-                future.cancel()
+    yield from config.engine.run(_build_unit, jobs)
 
 
 def _build_unit(job: tuple[Source, str, str, Path, RowConfig, str]) -> Report:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from stkit_datasets._version import __version__
+from stkit_datasets.engine import Engine
 from stkit_datasets.errors import ConfigError, StkitError
 
 
@@ -53,7 +54,7 @@ def _add_build(commands: Any) -> None:
     )
     build.add_argument("--seed", type=int, default=0, help="of every draw (default 0)")
     build.add_argument("--wording", help="JSON file or folder that replaces the sentences")
-    build.add_argument("--workers", type=int, default=1, help="processes (default 1)")
+    add_engine_arguments(build)
     build.add_argument(
         "--on-error",
         choices=["raise", "skip"],
@@ -81,12 +82,34 @@ def _build(arguments: argparse.Namespace) -> int:
         splits=tuple(split for split in SPLITS if split in (arguments.split or SPLITS)),
         rows=RowConfig(video=arguments.video, seed=arguments.seed, wording_path=arguments.wording),
         source_options=dict(parse_option(text) for text in arguments.option),
-        workers=arguments.workers,
+        engine=engine_of(arguments),
         on_error=arguments.on_error,
     )
     report = build(config)
     sys.stdout.write(report.to_text() + "\n")
     return 0
+
+
+def add_engine_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say where units are built."""
+    parser.add_argument(
+        "--engine",
+        choices=["local", "ray"],
+        default="local",
+        help="processes of this machine (default), or a Ray cluster",
+    )
+    parser.add_argument(
+        "--workers", type=int, help="processes (default 1); with ray jobs at once (default: all)"
+    )
+    parser.add_argument("--address", help="an existing Ray cluster (default: start one here)")
+
+
+def engine_of(arguments: argparse.Namespace) -> Engine:
+    """Read what ``add_engine_arguments`` added."""
+    workers = arguments.workers
+    if workers is None:
+        workers = 1 if arguments.engine == "local" else 0
+    return Engine(arguments.engine, workers, arguments.address)
 
 
 def parse_option(text: str) -> tuple[str, Any]:

@@ -176,6 +176,7 @@ def _table(
     columns: dict[str, list[Any]] = {
         "id": [item.id for item in phrased],
         "task": [str(item.asked.task) for item in phrased],
+        "form": [item.asked.form for item in phrased],
         "polarity": [item.polarity for item in phrased],
         "question": [item.question for item in phrased],
         "answer": [item.answer for item in phrased],

@@ -21,6 +21,8 @@ def features() -> Features:
     ``clip_id``             the clip; the same for all cameras of a scene's window
     ``camera``              the camera's name
     ``task``                one of ``stkit_datasets.tasks.names.TASKS``
+    ``form``                group of sentences: ``whole`` or ``interval`` of the appearance for one
+                            object, the polarity for two
     ``polarity``            ``more``/``less``/``same``/``different`` asked, null for one object
     ``question``            the question alone
     ``answer``              the answer in words
@@ -61,6 +63,7 @@ def features() -> Features:
             "clip_id": text,
             "camera": text,
             "task": text,
+            "form": text,
             "polarity": text,
             "question": text,
             "answer": text,

@@ -15,6 +15,7 @@ from datasets import load_dataset
 
 from stkit_datasets.build import BuildConfig, build
 from stkit_datasets.cli import main, parse_option
+from stkit_datasets.engine import Engine
 from stkit_datasets.errors import ConfigError, SourceError
 from stkit_datasets.rows import RowConfig
 
@@ -72,7 +73,7 @@ def test_folder_loads_with_datasets_alone(built: Path, tmp_path: Path) -> None:
 
 
 def test_workers_do_not_change_a_byte(logs: Path, built: Path, tmp_path: Path) -> None:
-    build(config(logs, tmp_path, workers=2), progress=False)
+    build(config(logs, tmp_path, engine=Engine(workers=2)), progress=False)
     assert files(tmp_path) == files(built)
 
 
@@ -160,7 +161,8 @@ def test_a_broken_log_stops_the_build_and_leaves_nothing_finished(
 def test_a_broken_log_is_counted_when_skipping_was_asked_for(
     logs: Path, tmp_path: Path, workers: int
 ) -> None:
-    settings = config(broken(logs, tmp_path), tmp_path / "out", on_error="skip", workers=workers)
+    engine = Engine(workers=workers)
+    settings = config(broken(logs, tmp_path), tmp_path / "out", on_error="skip", engine=engine)
     report = build(settings, progress=False)
     assert list(report.failed) == ["log-b"]
     assert "annotations.feather" in report.failed["log-b"]
@@ -168,8 +170,9 @@ def test_a_broken_log_is_counted_when_skipping_was_asked_for(
 
 
 def test_a_broken_log_stops_a_build_with_workers(logs: Path, tmp_path: Path) -> None:
+    settings = config(broken(logs, tmp_path), tmp_path / "out", engine=Engine(workers=2))
     with pytest.raises(SourceError, match=r"log-b.annotations\.feather"):
-        build(config(broken(logs, tmp_path), tmp_path / "out", workers=2), progress=False)
+        build(settings, progress=False)
 
 
 @pytest.mark.parametrize(
@@ -177,7 +180,7 @@ def test_a_broken_log_stops_a_build_with_workers(logs: Path, tmp_path: Path) -> 
     [
         ({"splits": ("test",)}, r"splits must be among train, validation, got \['test'\]"),
         ({"on_error": "ignore"}, "on_error must be one of raise, skip, got 'ignore'"),
-        ({"workers": 0}, "workers and shard_bytes must be at least 1"),
+        ({"shard_bytes": 0}, "shard_bytes must be at least 1, got 0"),
     ],
 )
 def test_settings_are_checked(logs: Path, tmp_path: Path, more: dict, message: str) -> None:
