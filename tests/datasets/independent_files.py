@@ -41,6 +41,7 @@ def read_argoverse2(log: Path) -> Scene:
     for track_id, annotated in by_track.items():
         scene.cuboids[track_id] = [_at(annotated, t) for t in frames]
 
+    vehicle = [_pose_at(poses, t) for t in frames]
     calibration = log / "calibration"
     mounts = {
         row["sensor_name"]: _pose(row)
@@ -50,7 +51,7 @@ def read_argoverse2(log: Path) -> Scene:
         lens = row["fx_px"], row["fy_px"], row["cx_px"], row["cy_px"]
         size = row["width_px"], row["height_px"]
         scene.views[row["sensor_name"]] = [
-            View(poses[t].after(mounts[row["sensor_name"]]), *lens, *size) for t in frames
+            View(pose.after(mounts[row["sensor_name"]]), *lens, *size) for pose in vehicle
         ]
     return scene
 
@@ -65,13 +66,12 @@ def _pose(row: dict) -> Pose:
 
 
 def _grid(sweeps: list[int]) -> list[int]:
-    """The sweep at every half second."""
+    """The sweep at every half second; the time itself where there is none."""
     frames: list[int] = []
     wanted = sweeps[0]
     while len(frames) < CLIP_FRAMES and wanted <= sweeps[-1] + TOLERANCE_NS:
-        nearest = min((abs(sweep - wanted), sweep) for sweep in sweeps)
-        assert nearest[0] <= TOLERANCE_NS, f"no sweep at {wanted}"
-        frames.append(nearest[1])
+        off, nearest = min((abs(sweep - wanted), sweep) for sweep in sweeps)
+        frames.append(nearest if off <= TOLERANCE_NS else wanted)
         wanted += GRID_NS
     return frames
 
@@ -86,13 +86,22 @@ def _at(annotated: dict[int, Cuboid], time_ns: int) -> Cuboid | None:
     if before is None or after is None or after - before > MAX_GAP_NS:
         return None
     a, b = annotated[before], annotated[after]
-    share = (time_ns - before) / (after - before)
-    blend = (1 - share) * a.world_from_box.rotation + share * b.world_from_box.rotation
-    left, _, right = np.linalg.svd(blend)  # the rotation nearest to the blend
-    center = (1 - share) * a.center + share * b.center
-    return Cuboid(
-        Pose(left @ right, center), a.length_m, a.width_m, a.height_m, a.tokens + b.tokens
-    )
+    pose = _between(a.world_from_box, b.world_from_box, (time_ns - before) / (after - before))
+    return Cuboid(pose, a.length_m, a.width_m, a.height_m, a.tokens + b.tokens)
+
+
+def _between(a: Pose, b: Pose, share: float) -> Pose:
+    left, _, right = np.linalg.svd((1 - share) * a.rotation + share * b.rotation)
+    # left @ right is the rotation nearest to the blend of the two.
+    return Pose(left @ right, (1 - share) * a.translation + share * b.translation)
+
+
+def _pose_at(poses: dict[int, Pose], time_ns: int) -> Pose:
+    if time_ns in poses:
+        return poses[time_ns]
+    before = max(t for t in poses if t < time_ns)
+    after = min(t for t in poses if t > time_ns)
+    return _between(poses[before], poses[after], (time_ns - before) / (after - before))
 
 
 def read_nuscenes(tables: Path, scene_name: str) -> Scene:

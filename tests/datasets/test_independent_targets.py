@@ -99,14 +99,24 @@ def test_every_moving_object_of_every_camera_is_asked_about(rows, scenes):
 # ------------------------------------------------------------------- gaps in the annotation
 
 
+CAR, SLOWER_CAR, WALKER = (
+    "04f7a0aa-ba71-4e88-ade0-1b4a1957117d",
+    "7f57d71f-7aee-4f0c-9ea1-a085e9430bb1",
+    "5b8de22b-cd96-46f2-8460-d34d1362e321",
+)
+JUMPS_M = {CAR: 60.0, SLOWER_CAR: 10.0, WALKER: 10.0}
+"""Added to one position of a track: 120 m/s for a car, and 20 m/s for a car and a person."""
+
+
 @pytest.fixture(scope="module")
-def thinned_log(shared_data, tmp_path_factory) -> Path:
-    """The log with holes at the times of the grid: half of them short enough to bridge.
+def altered_log(shared_data, tmp_path_factory) -> Path:
+    """The log with holes at the times of the grid.
 
     Of every second track the sweeps at each third frame are gone (neighbours 0.2 s apart); of
-    the others, once, the three sweeps about the seventh frame (0.4 s).
+    the others, once, the three sweeps about the seventh frame (0.4 s); and one whole sweep.
+    Three tracks jump, once each, at their last time on the grid but one.
     """
-    root = tmp_path_factory.mktemp("thinned")
+    root = tmp_path_factory.mktemp("altered")
     log = root / "val" / LOG
     shutil.copytree(shared_data(f"argoverse2/val/{LOG}"), log)
     table = pa.table(pyarrow.feather.read_table(log / "annotations.feather"))
@@ -115,33 +125,52 @@ def thinned_log(shared_data, tmp_path_factory) -> Path:
     short = {(track, sweep) for track in tracks[::2] for sweep in sweeps[5::15]}
     long = {(track, sweep) for track in tracks[1::2] for sweep in sweeps[29:32]}
     keep = [
-        (track, sweep) not in short and (track, sweep) not in long
-        for track, sweep in zip(
-            table["track_uuid"].to_pylist(), table["timestamp_ns"].to_pylist(), strict=True
-        )
+        (track, sweep) not in short | long and sweep != sweeps[100]
+        for track, sweep in zip(*_keys(table), strict=True)
     ]
-    pyarrow.feather.write_feather(table.filter(pa.array(keep)), log / "annotations.feather")
+    table = table.filter(pa.array(keep))
+    places, left = table["tx_m"].to_pylist(), set(zip(*_keys(table), strict=True))
+    for track, jump_m in JUMPS_M.items():
+        sweep = [sweep for sweep in sweeps[::5] if (track, sweep) in left][-2]
+        places[list(zip(*_keys(table), strict=True)).index((track, sweep))] += jump_m
+    column = table.schema.get_field_index("tx_m")
+    table = table.set_column(column, "tx_m", pa.array(places))
+    pyarrow.feather.write_feather(table, log / "annotations.feather")
     return log
 
 
+def _keys(table: pa.Table) -> tuple[list[str], list[int]]:
+    return table["track_uuid"].to_pylist(), table["timestamp_ns"].to_pylist()
+
+
 @pytest.fixture(scope="module")
-def thinned_rows(thinned_log, tmp_path_factory) -> list[dict]:
+def altered_rows(altered_log, tmp_path_factory) -> list[dict]:
     cache = tmp_path_factory.mktemp("cache")
-    return load("argoverse2", thinned_log.parents[1], cache, "validation")
+    return load("argoverse2", altered_log.parents[1], cache, "validation")
 
 
 @pytest.fixture(scope="module")
-def thinned_scene(thinned_log) -> Scene:
-    return read_argoverse2(thinned_log)
+def altered_scene(altered_log) -> Scene:
+    return read_argoverse2(altered_log)
 
 
 @pytest.mark.parametrize("check", CHECKS)
-def test_holes_in_the_annotation_are_bridged_or_kept(thinned_rows, thinned_scene, check):
-    assert disagreements(check, thinned_rows, {LOG: thinned_scene}) == []
+def test_holes_in_the_annotation_are_bridged_or_kept(altered_rows, altered_scene, check):
+    assert disagreements(check, altered_rows, {LOG: altered_scene}) == []
 
 
-def test_holes_change_what_is_asked_as_they_should(thinned_rows, thinned_scene, scenes):
-    scene = thinned_scene
+def test_tracks_that_jump_are_dropped(rows, altered_rows, altered_scene):
+    asked = {item["track_id"] for row in rows for item in row["objects"]}
+    assert set(JUMPS_M) <= asked
+    assert altered_scene.too_fast(CAR)
+    assert altered_scene.too_fast(WALKER)
+    assert not altered_scene.too_fast(SLOWER_CAR)
+    asked = {item["track_id"] for row in altered_rows for item in row["objects"]}
+    assert asked & set(JUMPS_M) == {SLOWER_CAR}
+
+
+def test_holes_change_what_is_asked_as_they_should(altered_rows, altered_scene, scenes):
+    scene = altered_scene
     bridged = [
         cuboid
         for track in scene.cuboids.values()
@@ -156,10 +185,23 @@ def test_holes_change_what_is_asked_as_they_should(thinned_rows, thinned_scene, 
     assert holed > whole + 20
     for camera in scene.views:
         if not camera.startswith("stereo"):
-            assert asked_questions(thinned_rows, scene, camera) == expected_questions(scene, camera)
+            assert asked_questions(altered_rows, scene, camera) == expected_questions(scene, camera)
 
 
 # ------------------------------------------------------------------- the checks themselves
+
+
+def test_an_object_that_does_not_qualify_is_found(rows, scenes):
+    row = copy.deepcopy(rows[0])
+    scene = scenes[row["scene_id"]]
+    parked = [
+        track
+        for track in scene.cuboids
+        if scene.appearance(row["camera"], track) and not scene.qualifies(row["camera"], track)
+    ]
+    assert parked
+    for row["objects"][0]["track_id"] in parked:
+        assert disagreements("gates", [row], scenes)
 
 
 def test_a_quarter_turn_to_the_left_takes_x_to_y():
@@ -229,6 +271,19 @@ def _one_frame_less(row: dict) -> None:
     row["prompt"] = row["prompt"].replace("0.50 s, ", "", 1)
 
 
+def _shifted_center(row: dict) -> None:
+    center = next(center for center in row["objects"][0]["centers_m"] if center)
+    center[2] += 0.001
+
+
+def _shorter_run(row: dict) -> None:
+    row["end_s"] = row["timestamps_s"][row["timestamps_s"].index(row["end_s"]) - 1]
+
+
+def _one_object_more(row: dict) -> None:
+    row["n_objects"] += 1
+
+
 @pytest.mark.parametrize(
     ("task", "falsify", "check"),
     [
@@ -247,6 +302,10 @@ def _one_frame_less(row: dict) -> None:
         ("direction_timestamp", _later, "answer"),
         ("traveled_distance", _shifted_box, "boxes"),
         ("traveled_distance", _lost_box, "boxes"),
+        ("traveled_distance", _shifted_center, "positions"),
+        ("movement_direction", _shorter_run, "run"),
+        ("traveled_distance_comparison", _shorter_run, "run"),
+        ("traveled_distance", _one_object_more, "clip"),
         ("traveled_distance", _lost_token, "tokens"),
         ("traveled_distance", _one_frame_less, "prompt"),
     ],
