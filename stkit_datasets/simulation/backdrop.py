@@ -136,7 +136,7 @@ def _shadow(
     length = np.float32(max(float(sweep[0] ** 2 + sweep[1] ** 2), 1e-9))
     sx, sy = np.float32(sweep[0]), np.float32(sweep[1])
     px, py = x - np.float32(low[0]), y - np.float32(low[1])
-    part = clipped((px * sx + py * sy) / length)
+    part = clipped(np.asarray((px * sx + py * sy) / length))
     px, py = px - part * sx, py - part * sy
     soft = np.float32(1 / (2 * soft_m))
     dark = _inside(px, py, cos, sin, size_m, soft) * np.float32(_SUN_SHADOW * light.sun)
@@ -205,7 +205,8 @@ def facade_windows(
     u = ((pixels % width_px) * 2 + 1.0).astype(np.float32)
     v = ((pixels // width_px) * 2 + 1.0).astype(np.float32)
     plane = planes[faces].astype(np.float32)
-    depth: Plane = 1 / np.maximum(plane[:, 0] * u + plane[:, 1] * v + plane[:, 2], np.float32(1e-4))
+    inverse = plane[:, 0] * u + plane[:, 1] * v + plane[:, 2]
+    depth: Plane = np.reciprocal(np.maximum(inverse, np.float32(1e-4)))
     fx, fy = np.float32(lens.focal_px[0]), np.float32(lens.focal_px[1])
     rx = (u - np.float32(lens.center_px[0])) / fx * depth
     ry = (v - np.float32(lens.center_px[1])) / fy * depth

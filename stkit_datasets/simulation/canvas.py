@@ -48,8 +48,8 @@ def clipped(values: Plane, low: float = 0.0, high: float = 1.0) -> Plane:
 def band(u: Plane, low: float, high: float, width: Plane) -> Plane:
     """Return the share of each pixel's span [u - width/2, u + width/2] within low to high."""
     half = width * np.float32(0.5)
-    inside = np.minimum(u + half, np.float32(high)) - np.maximum(u - half, np.float32(low))
-    return clipped(inside / width)
+    inside: Plane = np.minimum(u + half, np.float32(high)) - np.maximum(u - half, np.float32(low))
+    return clipped(np.asarray(inside / width))
 
 
 def dashes(u: Plane, period: float, on: float, width: Plane) -> Plane:
@@ -139,11 +139,11 @@ def angle(y: Plane, x: Plane) -> Plane:
     ratio = small / big
     square = ratio * ratio
     # Abramowitz and Stegun 4.4.47.
-    series: Plane = square * np.float32(0.0208351)
-    for term in (-0.0851330, 0.1801410, -0.3302995):
-        series = (series + np.float32(term)) * square
-    series = series + np.float32(0.9998660)
+    a, b, c, d, e = np.array(
+        [0.9998660, -0.3302995, 0.1801410, -0.0851330, 0.0208351], dtype=np.float32
+    )
+    series = a + square * (b + square * (c + square * (d + square * e)))
     out = ratio * series
-    out = np.where(np.abs(y) > np.abs(x), np.float32(np.pi / 2) - out, out)
-    out = np.where(x < 0, np.float32(np.pi) - out, out)
+    out = np.asarray(np.where(np.abs(y) > np.abs(x), np.float32(np.pi / 2) - out, out))
+    out = np.asarray(np.where(x < 0, np.float32(np.pi) - out, out))
     return np.asarray(np.where(y < 0, -out, out))

@@ -76,9 +76,9 @@ def _road(road: Road, canvas: Canvas) -> None:
     for at in road.crossings_m:
         zebra = band(s, at - 1.6, at + 1.6, width_s) * band(off, -1.0, road.kerb_m, width_d)
         canvas.paint(WHITE, zebra * dashes(d + np.float32(50.25), 1.0, 0.5, width_d))
-        for side, start in ((-1, at - 3.4), (1, at + 3.0)):
+        for left, start in ((-1, at - 3.4), (1, at + 3.0)):
             stop = band(s, start, start + 0.4, width_s)
-            canvas.paint(WHITE, stop * band(d * np.float32(side), 0.1, road.lanes_m, width_d))
+            canvas.paint(WHITE, stop * band(d * np.float32(left), 0.1, road.lanes_m, width_d))
 
 
 def _lane_marks(

@@ -84,7 +84,7 @@ def _arm_traffic(
 ) -> None:
     waits = red[0] == 0.0
     behind = float(rng.uniform(3.0, 9.0)) if waits else float(rng.uniform(6.0, 30.0))
-    for _ in range(int(rng.integers(1, 4))):
+    for _ in range(int(rng.integers(1, 4 if surface.lanes == 1 else 3))):
         way = _draw_way(rng, surface, lane)
         model = "car" if way == "back" else drafts.draw_vehicle(rng)
         path = rounded(_route(surface, arm, lane, way), 7.0 if way != "left" else 10.0)

@@ -22,7 +22,7 @@ def car_park_scene(rng: np.random.Generator, duration_s: float) -> Draft:
     out = Draft(place)
     _circling(rng, out, place)
     _bays(rng, out, place)
-    for _ in range(int(rng.integers(5, 10))):
+    for _ in range(int(rng.integers(7, 13))):
         _wanderer(rng, out, place)
     _surroundings(rng, out, place)
     corner = (int(rng.choice([-1, 1])), int(rng.choice([-1, 1])))

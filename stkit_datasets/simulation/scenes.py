@@ -34,11 +34,11 @@ _OVERLAP = 1.0
 
 Template = Callable[[np.random.Generator, float], Draft]
 TEMPLATES: dict[str, tuple[Template, float]] = {
-    "straight_road": (partial(road_scene, curved=False), 0.25),
-    "curved_road": (partial(road_scene, curved=True), 0.17),
-    "junction": (junction_scene, 0.23),
-    "roundabout": (roundabout_scene, 0.12),
-    "car_park": (car_park_scene, 0.11),
+    "straight_road": (partial(road_scene, curved=False), 0.20),
+    "curved_road": (partial(road_scene, curved=True), 0.16),
+    "junction": (junction_scene, 0.21),
+    "roundabout": (roundabout_scene, 0.15),
+    "car_park": (car_park_scene, 0.16),
     "court": (court_scene, 0.12),
 }
 """What scenes there are, and the share of each."""
