@@ -7,6 +7,7 @@ is documented at https://www.nuscenes.org/nuscenes#data-format. No devkit is nee
 from __future__ import annotations
 
 import logging
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -187,10 +188,13 @@ def _find_version(data_dir: Path, version: str | None) -> Path:
     if not data_dir.is_dir():
         raise SourceError(data_dir, f"no such folder; {_EXPECTED}")
     if _is_version(data_dir):
-        name = data_dir.resolve().name
-        if version not in (None, name):
-            raise ConfigError(f"nuscenes: version {version!r} asked for, but data_dir is {name!r}")
-        return data_dir.resolve()
+        # Not resolve(): a link keeps its own name, and the images lie beside it.
+        folder = Path(os.path.abspath(data_dir))
+        if version not in (None, folder.name):
+            raise ConfigError(
+                f"nuscenes: version {version!r} asked for, but data_dir is {folder.name!r}"
+            )
+        return folder
     try:
         found = sorted(folder.name for folder in data_dir.iterdir() if _is_version(folder))
     except OSError as error:
