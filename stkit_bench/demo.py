@@ -23,6 +23,7 @@ from stkit_bench.selection import Selection, SelectionReport, select
 from stkit_bench.selection.candidates import COLUMNS
 from stkit_datasets.atomic import write_text
 from stkit_datasets.build import BuildConfig, build
+from stkit_datasets.engine import Engine
 from stkit_datasets.rows import RowConfig
 from stkit_datasets.units_of_work import Report
 
@@ -61,8 +62,8 @@ class DemoConfig:
     """
 
     out: Path
-    n_train_scenes: int = 40
-    n_validation_scenes: int = 40
+    n_train_scenes: int = 24
+    n_validation_scenes: int = 24
     per_task: int = 20
     n_shown: int = 12
     seed: int = 0
@@ -140,7 +141,7 @@ def _build(config: DemoConfig, split: str) -> Report:
                 "seed": config.seed,
                 **config.scenes,
             },
-            workers=config.workers,
+            engine=Engine(workers=config.workers),
         ),
         progress=config.progress,
     )
@@ -205,7 +206,7 @@ def _report_data(
         title="STKit-Bench on simulated scenes",
         notice=_NOTICE,
         facts=(
-            ("Source", "simulation (embedded, no download)"),
+            ("Source", "simulation"),
             ("Split", "validation"),
             ("Questions", f"{selection.report.selected:,} of {selection.report.candidates:,}"),
             ("Clips asked about", f"{len({row['clip_id'] for row in light}):,}"),

@@ -11,33 +11,47 @@ import numpy as np
 
 from stkit_datasets.audit import positions_m, run_of
 from stkit_datasets.clip import FloatArray
+from stkit_datasets.tasks.names import Task
 from stkit_datasets.video.palette import PALETTE
 
-WIDTH_PX = 460
-HEIGHT_PX = 340
-_MARGIN_PX = 34
+WIDTH_PX = 480
+HEIGHT_PX = 310
+_MARGIN_PX = 40
+_FOOT_PX = 16
+_PAPER = "#fbfcfd"
 _GRID_COLOR = "#d7dce2"
 _INK = "#4a5560"
+_LABEL_ROOM_PX = 54
+_HALF_FRAME_S = 0.25
 
 
 def birds_eye_svg(row: Mapping[str, Any]) -> str:
-    """Draw a row's tracks from above: x east, y north, metres, with a scale grid.
+    """Draw a row's tracks from above: world x to the right, y up, metres, with a scale grid.
 
     The run that the target was computed over is a solid line with a dot a frame, the rest of the
-    track is dashed; a ring marks the start, an arrow head the end.
+    track is dashed; a ring marks the start, an arrow head the end. A pale band marks the time span
+    that answers a direction timestamp. The classes ``paper``, ``grid``,
+    ``line`` and ``start`` let the style sheet of a page change the colours that stand in the
+    picture.
     """
     start, stop = run_of(row)
     tracks = [positions_m(row, index)[:, :2] for index in range(len(row["objects"]))]
     place = _Placement(np.concatenate(tracks))
     parts = [_grid(place)]
     for entry, track in zip(row["objects"], tracks, strict=True):
+        if row["task"] == Task.DIRECTION_TIMESTAMP:
+            parts.append(_answer_band(place, track, entry["color"], row))
         parts.append(_track(place, track, entry["color"], start, stop, row["timestamps_s"]))
+    for number, track in enumerate(tracks):
+        others = [place(other[start]) for other in tracks[:number]]
+        parts.append(_end_labels(place, track, start, stop, row["timestamps_s"], others))
     title = f"{row['task']}: track from above, seen part {row['start_s']:g} to {row['end_s']:g} s"
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH_PX} {HEIGHT_PX}" '
-        f'role="img" font-family="system-ui, sans-serif" font-size="11">'
+        f'role="img" font-family="system-ui, sans-serif" font-size="12">'
         f"<title>{escape(title)}</title>"
-        f'<rect width="{WIDTH_PX}" height="{HEIGHT_PX}" fill="#fbfcfd"/>{"".join(parts)}</svg>'
+        f'<rect class="paper" width="{WIDTH_PX}" height="{HEIGHT_PX}" fill="{_PAPER}"/>'
+        f"{''.join(parts)}</svg>"
     )
 
 
@@ -47,16 +61,16 @@ class _Placement:
     def __init__(self, points_m: FloatArray) -> None:
         points = points_m[np.isfinite(points_m).all(axis=1)]
         low, high = points.min(axis=0), points.max(axis=0)
-        center = (low + high) / 2
-        span = np.maximum(high - low, 2.0) * 1.1
-        room = np.array([WIDTH_PX, HEIGHT_PX]) - 2 * _MARGIN_PX
-        self.scale = float((room / span).min())
-        self.low = center - room / self.scale / 2
-        self.high = center + room / self.scale / 2
+        size = np.array([WIDTH_PX, HEIGHT_PX - _FOOT_PX])
+        span = np.maximum(high - low, 2.0)
+        self.scale = float(((size - 2 * _MARGIN_PX) / span).min())
+        # What the whole picture shows, margins and the scale's foot included.
+        self.high = (low + high) / 2 + size / self.scale / 2
+        self.low = self.high - np.array([WIDTH_PX, HEIGHT_PX]) / self.scale
 
     def __call__(self, point_m: FloatArray) -> tuple[float, float]:
-        x = _MARGIN_PX + (point_m[0] - self.low[0]) * self.scale
-        y = HEIGHT_PX - _MARGIN_PX - (point_m[1] - self.low[1]) * self.scale
+        x = (point_m[0] - self.low[0]) * self.scale
+        y = HEIGHT_PX - (point_m[1] - self.low[1]) * self.scale
         return round(float(x), 1), round(float(y), 1)
 
 
@@ -70,22 +84,45 @@ def _grid(place: _Placement) -> str:
             ends = np.array([place.low, place.high])
             ends[:, axis] = number * step
             (x1, y1), (x2, y2) = place(ends[0]), place(ends[1])
-            parts.append(f'<line x1="{x1}" y1="{y1}" x2="{x2}" y2="{y2}" stroke="{_GRID_COLOR}"/>')
-    bar = step * place.scale
-    y = HEIGHT_PX - 12
+            parts.append(
+                f'<line class="grid" x1="{x1}" y1="{y1}" x2="{x2}" y2="{y2}" '
+                f'stroke="{_GRID_COLOR}"/>'
+            )
+    x, y, bar = 12, HEIGHT_PX - 13, step * place.scale
     parts.append(
-        f'<line x1="{_MARGIN_PX}" y1="{y}" x2="{_MARGIN_PX + bar:.1f}" y2="{y}" stroke="{_INK}" '
-        f'stroke-width="2"/><text x="{_MARGIN_PX + bar + 6:.1f}" y="{y + 4}" fill="{_INK}">'
-        f"{step:g} m</text>"
+        f'<path class="line" d="M{x} {y - 4}v8m0 -4h{bar:.1f}m0 -4v8" stroke="{_INK}" '
+        f'stroke-width="2" fill="none"/>{_text(x + bar + 7, y + 4, f"{step:g} m")}'
     )
     return "".join(parts)
 
 
+def _text(x: float, y: float, text: str, anchor: str = "start") -> str:
+    """A label with a halo, so that lines behind it do not cut through it."""
+    return (
+        f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="{_INK}" stroke="{_PAPER}" '
+        f'stroke-width="3" stroke-linejoin="round" paint-order="stroke">{escape(text)}</text>'
+    )
+
+
 def _grid_step_m(span_m: float) -> float:
-    """About six grid lines, one of 1, 2, 5 times a power of ten apart."""
-    raw = span_m / 6
+    """About eight grid lines, one of 1, 2, 5 times a power of ten apart."""
+    raw = span_m / 8
     power = 10.0 ** math.floor(math.log10(raw))
     return next(m * power for m in (1.0, 2.0, 5.0, 10.0) if m * power >= raw)
+
+
+def _answer_band(place: _Placement, track_m: FloatArray, color: str, row: Mapping[str, Any]) -> str:
+    times = np.asarray(row["timestamps_s"])
+    start_s, end_s = row["target"]["start_s"], row["target"]["end_s"]
+    frames = (times >= start_s - _HALF_FRAME_S) & (times <= end_s + _HALF_FRAME_S)
+    return (
+        f'<polyline points="{_points(place, track_m[frames])}" fill="none" stroke="{_rgb(color)}" '
+        f'stroke-width="18" stroke-opacity="0.3" stroke-linejoin="round"/>'
+    )
+
+
+def _rgb(color: str) -> str:
+    return "rgb({}, {}, {})".format(*PALETTE.get(color, (90, 90, 90)))
 
 
 def _track(
@@ -96,31 +133,54 @@ def _track(
     stop: int,
     timestamps_s: list[float],
 ) -> str:
-    rgb = "rgb({}, {}, {})".format(*PALETTE.get(color, (90, 90, 90)))
+    rgb = _rgb(color)
     outline = 'stroke-linejoin="round" stroke-linecap="round" fill="none"'
     whole = _points(place, track_m)
     run = _points(place, track_m[start:stop])
     parts = [
-        f'<polyline points="{whole}" {outline} stroke="{_INK}" stroke-dasharray="2 5"/>',
-        f'<polyline points="{run}" {outline} stroke="{_INK}" stroke-width="5"/>',
+        f'<polyline class="line" points="{whole}" {outline} stroke="{_INK}" '
+        f'stroke-dasharray="2 5"/>',
+        f'<polyline class="line" points="{run}" {outline} stroke="{_INK}" stroke-width="5"/>',
         f'<polyline points="{run}" {outline} stroke="{rgb}" stroke-width="3"/>',
     ]
     for frame in range(start, stop):
         x, y = place(track_m[frame])
-        radius = 5.5 if frame == start else 2.6
-        fill = "#fff" if frame == start else rgb
+        kind, radius, fill = ("line start", 5.5, _PAPER) if frame == start else ("line", 2.6, rgb)
         parts.append(
-            f'<circle cx="{x}" cy="{y}" r="{radius}" fill="{fill}" stroke="{_INK}">'
+            f'<circle class="{kind}" cx="{x}" cy="{y}" r="{radius}" fill="{fill}" stroke="{_INK}">'
             f"<title>{timestamps_s[frame]:.2f} s</title></circle>"
         )
     parts.append(_arrow_head(place, track_m[start:stop], rgb))
-    for frame, above in ((start, True), (stop - 1, False)):
-        x, y = place(track_m[frame])
-        parts.append(
-            f'<text x="{min(x + 9, WIDTH_PX - 40)}" y="{y - 8 if above else y + 16}" '
-            f'fill="{_INK}">{timestamps_s[frame]:.2f} s</text>'
-        )
     return "".join(parts)
+
+
+def _end_labels(
+    place: _Placement,
+    track_m: FloatArray,
+    start: int,
+    stop: int,
+    timestamps_s: list[float],
+    taken: list[tuple[float, float]],
+) -> str:
+    """The times at both ends; the start's is left out where another object's stands already."""
+    points = [place(point) for point in track_m[start:stop]]
+    first, last = points[0], points[-1]
+    parts = []
+    if all(math.dist(first, other) > _LABEL_ROOM_PX for other in taken):
+        back = next((p for p in points if math.dist(p, first) >= 4), (first[0] + 1, first[1]))
+        parts.append(_label(first, back, f"{timestamps_s[start]:.2f} s"))
+    before = next((p for p in points[::-1] if math.dist(p, last) >= 4), (last[0] - 1, last[1]))
+    parts.append(_label(last, before, f"{timestamps_s[stop - 1]:.2f} s"))
+    return "".join(parts)
+
+
+def _label(point: tuple[float, float], away_from: tuple[float, float], text: str) -> str:
+    """A label on the far side of a track's end, inside the picture."""
+    distance = math.dist(point, away_from)
+    x, y = ((p - a) / distance for p, a in zip(point, away_from, strict=True))
+    across, down = point[0] + 40 * x, point[1] + 22 * y + 4
+    lowest = HEIGHT_PX - _FOOT_PX - 8
+    return _text(min(max(across, 28), WIDTH_PX - 28), min(max(down, 14), lowest), text, "middle")
 
 
 def _points(place: _Placement, track_m: FloatArray) -> str:
@@ -137,6 +197,6 @@ def _arrow_head(place: _Placement, run_m: FloatArray, rgb: str) -> str:
     from_x, from_y = place(moved[-1])
     angle = math.degrees(math.atan2(y - from_y, x - from_x))
     return (
-        f'<path d="M9 0L-6 -7L-6 7Z" transform="translate({x} {y}) rotate({angle:.1f})" '
-        f'fill="{rgb}" stroke="{_INK}"/>'
+        f'<path class="line" d="M9 0L-6 -7L-6 7Z" transform="translate({x} {y}) '
+        f'rotate({angle:.1f})" fill="{rgb}" stroke="{_INK}"/>'
     )

@@ -14,7 +14,7 @@ from stkit_bench.selection import Count
 
 __all__ = ["Dot", "accuracy_svg", "balance_svg"]
 
-WIDTH = 320
+WIDTH = 280
 _ROW = 24
 _N_LOOKS = 6
 _MARKERS = (
@@ -38,7 +38,7 @@ class Dot:
 
 def accuracy_svg(title: str, dots: Sequence[Dot]) -> str:
     """Draw accuracies with their intervals on an axis from 0 to 100 %, one run a line."""
-    left, right, top = 92, 272, 8
+    left, right, top = 84, 236, 8
     bottom = top + _ROW * len(dots)
     scale = (right - left) / 100
     parts = []
@@ -95,14 +95,19 @@ def _dot_words(dot: Dot) -> str:
     return f"{words}, interval {low:.1f} to {high:.1f}"
 
 
-def balance_svg(title: str, labels: Mapping[str, Count]) -> str:
+def balance_svg(title: str, labels: Mapping[str, Count], *, totals: bool = True) -> str:
     """Draw a label's histogram before (hatched, to the left) and after (solid, to the right).
 
     Bars are shares of all candidates and of all selected questions, on one scale; the counts stand
     beside them.
+
+    Args:
+        title: what the picture is called.
+        labels: counts by label, drawn in this order.
+        totals: whether a line above the bars says how many there are in all.
     """
-    row, top = 19, 18
-    half, middle_left, middle_right = 88, 118, 202
+    row, top = 19, 18 if totals else 2
+    half, middle_left, middle_right = 76, 102, 178
     before = sum(count.available for count in labels.values())
     after = sum(count.selected for count in labels.values())
     shares = [
@@ -110,10 +115,13 @@ def balance_svg(title: str, labels: Mapping[str, Count]) -> str:
         for count in labels.values()
     ]
     longest = max((share for pair in shares for share in pair), default=0.0) or 1.0
-    parts = [
-        f'<text class="tick" x="{middle_left}" y="11" text-anchor="end">before: {before:,}</text>',
-        f'<text class="tick" x="{middle_right}" y="11">after: {after:,}</text>',
-    ]
+    parts = []
+    if totals:
+        end = f'x="{middle_left}" text-anchor="end"'
+        parts = [
+            f'<text class="tick" y="11" {end}>{before:,} before</text>',
+            f'<text class="tick" y="11" x="{middle_right}">{after:,} after</text>',
+        ]
     told = []
     for place, (label, count) in enumerate(labels.items()):
         y = top + row * place

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -134,17 +135,30 @@ def _balance(selection: SelectionReport) -> list[dict[str, Any]]:
         pictures = [
             _Picture(
                 _LABEL_NAMES.get(kind, kind),
-                _drawn(balance_svg(f"{name}, {_LABEL_NAMES.get(kind, kind)}", counts)),
+                _drawn(
+                    balance_svg(
+                        f"{name}, {_LABEL_NAMES.get(kind, kind)}",
+                        {_label(kind, label): count for label, count in counts.items()},
+                        totals=place == 0,
+                    )
+                ),
             )
-            for kind, counts in report.labels.items()
+            for place, (kind, counts) in enumerate(report.labels.items())
         ]
-        short = [
-            f"{', '.join(f'{_LABEL_NAMES.get(k, k)} {v}' for k, v in cell.cell.items())}: "
-            f"{cell.available}"
-            for cell in report.short
-        ]
+        short = [f"{_cell_name(cell.cell)}: {cell.available}" for cell in report.short]
         shown.append({"head": name, "report": report, "pictures": pictures, "short": short})
     return shown
+
+
+def _cell_name(cell: Mapping[str, str]) -> str:
+    named = (
+        f"{_LABEL_NAMES.get(kind, kind)} {_label(kind, label)}" for kind, label in cell.items()
+    )
+    return ", ".join(named)
+
+
+def _label(kind: str, label: str) -> str:
+    return label.lstrip("0") if kind == "clock" else label.replace("-", "–")
 
 
 def _drawn(svg: str) -> Markup:

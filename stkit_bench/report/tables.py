@@ -20,6 +20,8 @@ from stkit_datasets.tasks.names import TASKS, Task
 
 __all__ = ["Cell", "Group", "Line", "accuracy_groups", "build_sections", "error_groups"]
 
+FIGURE_SPACE = "\u2007"
+
 _ERROR_TASKS = (Task.TRAVELED_DISTANCE, Task.TRAVELING_SPEED, Task.MOVEMENT_DIRECTION)
 
 
@@ -51,19 +53,19 @@ class Group:
 
 
 def accuracy_groups(runs: Sequence[Run], tables: Sequence[PublishedTable]) -> tuple[Group, ...]:
-    """Return n, coverage, the seven accuracies and their mean, of the runs and of the papers."""
+    """Return the mean accuracy, the seven, coverage and n, of the runs and of the papers."""
     own = tuple(
         Line(
             run.name,
             run.note,
             (
-                Cell(f"{run.scores.n:,}"),
-                Cell(percent(run.scores.coverage)),
-                *(_accuracy(run.scores.tasks.get(task.value)) for task in TASKS),
                 Cell(
                     percent(run.scores.average_accuracy),
                     _if_there(percent_interval(run.scores.average_accuracy_interval)),
                 ),
+                *(_accuracy(run.scores.tasks.get(task.value)) for task in TASKS),
+                Cell(percent(run.scores.coverage)),
+                Cell(f"{run.scores.n:,}"),
             ),
         )
         for run in runs
@@ -114,12 +116,20 @@ def _published(table: PublishedTable, cells: Callable[[PublishedRow], tuple[Cell
 def _accuracies(row: PublishedRow) -> tuple[Cell, ...]:
     values = (row.accuracy.get(task.value) for task in TASKS)
     shown = (Cell(NOTHING if value is None else f"{value:.1f}") for value in values)
-    return (Cell("1,400"), Cell(NOTHING), *shown, Cell(f"{row.average:.1f}"))
+    return (Cell(f"{row.average:.1f}"), *shown, Cell(NOTHING), Cell("1,400"))
 
 
 def _published_errors(row: PublishedRow) -> tuple[Cell, ...]:
-    errors = (number(row.mae.get(task.value)) for task in _ERROR_TASKS)
+    errors = (_as_printed(row.mae.get(task.value)) for task in _ERROR_TASKS)
     return (*(Cell(error) for error in errors), Cell(number(row.mean_iou)))
+
+
+def _as_printed(value: float | None) -> str:
+    """Keep the paper's one decimal or two, with room for the second so that points align."""
+    if value is None:
+        return NOTHING
+    whole, _, decimals = f"{value:,}".partition(".")
+    return f"{whole}.{decimals or '0'}".ljust(len(whole) + 3, FIGURE_SPACE)
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,10 @@ if (filter) {
 }
 
 for (const video of document.querySelectorAll("video")) {
+  // Show the frame in which the question begins: the object may not be in the first one.
+  const seek = () => { video.currentTime = Number(video.dataset.start) + 0.01; };
+  if (video.readyState >= 1) seek();
+  else video.addEventListener("loadedmetadata", seek, { once: true });
   video.addEventListener("error", () => {
     video.parentElement.querySelector(".video-error").hidden = false;
   });
