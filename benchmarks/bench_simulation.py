@@ -14,6 +14,7 @@ from stkit_datasets.sources.simulation import Simulation
 
 
 def main() -> None:
+    """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--scenes", type=int, default=16)
     parser.add_argument("--frames", type=int, default=12, help="frames drawn of each camera")

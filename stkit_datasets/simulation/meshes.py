@@ -2,134 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from functools import cache
 from itertools import pairwise
-from typing import NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
-CORNERS = 8
-"""Faces have at most this many corners; shorter ones repeat their last."""
-_Point = tuple[float, float, float]
+from stkit_datasets.simulation.mesh_builder import Builder, Mesh
 
 
-class Mesh(NamedTuple):
-    """Convex planar faces, corners counter-clockwise seen from outside.
-
-    Attributes:
-        vertices: (V, 3) in the unit box.
-        swings: (V,) how far a vertex goes along x with the stride.
-        faces: (F, 8) vertex indices.
-        roles: F names of what the face is made of.
-        decals: (F,) true for faces that lie on another face.
-    """
-
-    vertices: NDArray[np.float64]
-    swings: NDArray[np.float64]
-    faces: NDArray[np.intp]
-    roles: tuple[str, ...]
-    decals: NDArray[np.bool_]
-
-
-@dataclass
-class _Builder:
-    points: list[_Point] = field(default_factory=list)
-    swings: list[float] = field(default_factory=list)
-    faces: list[list[int]] = field(default_factory=list)
-    roles: list[str] = field(default_factory=list)
-    decals: list[bool] = field(default_factory=list)
-
-    def face(
-        self, points: Sequence[_Point], role: str, decal: bool = False, swing: float = 0.0
-    ) -> None:
-        first = len(self.points)
-        self.points += list(points)
-        self.swings += [swing] * len(points)
-        indices = list(range(first, first + len(points)))
-        self.faces.append(indices + indices[-1:] * (CORNERS - len(points)))
-        self.roles.append(role)
-        self.decals.append(decal)
-
-    def block(
-        self,
-        x: tuple[float, float],
-        y: tuple[float, float],
-        z: tuple[float, float],
-        role: str,
-        top_x: tuple[float, float] | None = None,
-        top_y: tuple[float, float] | None = None,
-        top: str | None = None,
-        swing: tuple[float, float] = (0.0, 0.0),
-    ) -> None:
-        """A box whose top may be smaller; ``swing`` of its bottom and its top."""
-        tx, ty = top_x or x, top_y or y
-        low = [(x[0], y[0]), (x[1], y[0]), (x[1], y[1]), (x[0], y[1])]
-        high = [(tx[0], ty[0]), (tx[1], ty[0]), (tx[1], ty[1]), (tx[0], ty[1])]
-        for i in range(4):
-            j = (i + 1) % 4
-            corners = [(*low[i], z[0]), (*low[j], z[0]), (*high[j], z[1]), (*high[i], z[1])]
-            self.face(corners, role)
-            self.swings[-4:] = [swing[0], swing[0], swing[1], swing[1]]
-        self.face([(*p, z[1]) for p in high], top or role, swing=swing[1])
-
-    def inset(self, points: Sequence[_Point], role: str, keep: float = 0.8) -> None:
-        """A smaller copy of a face, lying on it."""
-        middle = np.mean(points, axis=0)
-        corners = [middle + keep * (np.asarray(point) - middle) for point in points]
-        self.face([(float(x), float(y), float(z)) for x, y, z in corners], role, decal=True)
-
-    def wheel(self, x: float, radius_x: float, diameter_z: float, y: float) -> None:
-        """An eight-sided disc with its rim, facing away from the middle at the side ``y``."""
-        ring = [(1.0, 0.41), (0.41, 1.0), (-0.41, 1.0), (-1.0, 0.41)]
-        ring += [(-cx, -cz) for cx, cz in ring]
-        half = diameter_z / 2
-        for share, role in ((1.0, "tyre"), (0.55, "rim")):
-            disc = [(x + share * radius_x * cx, y, half + share * half * cz) for cx, cz in ring]
-            self.face(disc if y < 0 else disc[::-1], role, decal=True)
-
-    def wheels(self, xs: Sequence[float], radius_x: float, diameter_z: float) -> None:
-        """Pairs of wheels, with blocks for tyres where the view is from ahead or behind."""
-        for x in xs:
-            for side in (-1, 1):
-                y = (0.36, 0.5) if side > 0 else (-0.5, -0.36)
-                reach = (x - 0.8 * radius_x, x + 0.8 * radius_x)
-                self.block(reach, y, (0.0, 0.6 * diameter_z), "tyre")
-                self.wheel(x, radius_x, diameter_z, 0.5 * side)
-
-    def panel(self, x: float, y: tuple[float, float], z: tuple[float, float], role: str) -> None:
-        """A decal that faces forward (x > 0) or backward, at both sides of the middle."""
-        for low, high in (y, (-y[1], -y[0])) if y[0] >= 0 else (y,):
-            corners = [(x, low, z[0]), (x, high, z[0]), (x, high, z[1]), (x, low, z[1])]
-            self.face(corners if x > 0 else corners[::-1], role, decal=True)
-
-    def side_panels(self, x: tuple[float, float], z: tuple[float, float], role: str) -> None:
-        """Decals on both flanks."""
-        for y in (-0.5, 0.5):
-            corners = [(x[0], y, z[0]), (x[1], y, z[0]), (x[1], y, z[1]), (x[0], y, z[1])]
-            self.face(corners if y < 0 else corners[::-1], role, decal=True)
-
-    def mesh(self) -> Mesh:
-        """Return what was built."""
-        return Mesh(
-            np.array(self.points, dtype=np.float64),
-            np.array(self.swings, dtype=np.float64),
-            np.array(self.faces, dtype=np.intp),
-            tuple(self.roles),
-            np.array(self.decals, dtype=bool),
-        )
-
-
-def _lights(out: _Builder, low: float, high: float) -> None:
+def _lights(out: Builder, low: float, high: float) -> None:
     out.panel(0.5, (0.26, 0.46), (low, high), "head")
     out.panel(-0.5, (0.28, 0.47), (low + 0.04, high + 0.06), "tail")
     out.panel(-0.5, (-0.12, 0.12), (low, high - 0.02), "plate")
 
 
 def _passenger(
-    out: _Builder,
+    out: Builder,
     shoulder: float,
     cabin: tuple[float, float],
     roof: tuple[float, float],
@@ -147,15 +34,15 @@ def _passenger(
     out.panel(0.5, (-0.22, 0.22), (0.24, 0.36), "dark")
 
 
-def _car(out: _Builder) -> None:
+def _car(out: Builder) -> None:
     _passenger(out, 0.58, (-0.44, 0.24), (-0.32, 0.08), 0.44)
 
 
-def _suv(out: _Builder) -> None:
+def _suv(out: Builder) -> None:
     _passenger(out, 0.58, (-0.49, 0.27), (-0.44, 0.14), 0.42)
 
 
-def _van(out: _Builder) -> None:
+def _van(out: Builder) -> None:
     out.block((-0.46, 0.46), (-0.44, 0.44), (0.06, 0.2), "dark")
     out.block((-0.5, 0.5), (-0.49, 0.49), (0.13, 0.48), "paint", (-0.5, 0.47))
     first = len(out.faces)
@@ -169,7 +56,7 @@ def _van(out: _Builder) -> None:
     _lights(out, 0.28, 0.37)
 
 
-def _truck(out: _Builder) -> None:
+def _truck(out: Builder) -> None:
     out.block((-0.48, 0.46), (-0.36, 0.36), (0.12, 0.24), "dark")
     out.block((-0.5, 0.22), (-0.5, 0.5), (0.24, 1.0), "cargo")
     first = len(out.faces)
@@ -187,7 +74,7 @@ def _truck(out: _Builder) -> None:
     out.panel(-0.5, (0.34, 0.48), (0.26, 0.31), "tail")
 
 
-def _bus(out: _Builder) -> None:
+def _bus(out: Builder) -> None:
     out.block((-0.49, 0.49), (-0.46, 0.46), (0.05, 0.14), "dark")
     out.block((-0.5, 0.5), (-0.49, 0.49), (0.11, 1.0), "paint")
     for k in range(6):
@@ -202,7 +89,7 @@ def _bus(out: _Builder) -> None:
     out.panel(-0.5, (0.32, 0.46), (0.22, 0.32), "tail")
 
 
-def _rider(out: _Builder, seat: float, x: float, role: str) -> None:
+def _rider(out: Builder, seat: float, x: float, role: str) -> None:
     for side in (-1, 1):
         y = (0.14, 0.34) if side > 0 else (-0.34, -0.14)
         out.block((x - 0.05, x + 0.12), y, (0.16, seat), "trousers", (x - 0.09, x + 0.09))
@@ -212,7 +99,7 @@ def _rider(out: _Builder, seat: float, x: float, role: str) -> None:
     out.block((x, x + 0.14), (-0.19, 0.19), (0.84, 1.0), "helmet")
 
 
-def _two_wheels(out: _Builder, wheel: float, thick: float, frame: str) -> None:
+def _two_wheels(out: Builder, wheel: float, thick: float, frame: str) -> None:
     for x in (-0.5 + wheel / 2, 0.5 - wheel / 2):
         ring_x, size_z = wheel / 2, 1.05 * wheel
         out.block(
@@ -224,19 +111,19 @@ def _two_wheels(out: _Builder, wheel: float, thick: float, frame: str) -> None:
     out.block((0.18, 0.26), (-0.4, 0.4), (0.56, 0.62), "dark")
 
 
-def _motorcycle(out: _Builder) -> None:
+def _motorcycle(out: Builder) -> None:
     _two_wheels(out, 0.32, 0.14, "paint")
     out.block((-0.36, 0.24), (-0.22, 0.22), (0.3, 0.52), "paint", (-0.4, 0.12))
     out.panel(0.3, (-0.12, 0.12), (0.42, 0.52), "head")
     _rider(out, 0.48, -0.12, "jacket")
 
 
-def _bicycle(out: _Builder) -> None:
+def _bicycle(out: Builder) -> None:
     _two_wheels(out, 0.38, 0.06, "dark")
     _rider(out, 0.5, -0.12, "paint")
 
 
-def _person(out: _Builder, player: bool = False) -> None:
+def _person(out: Builder, player: bool = False) -> None:
     for side in (-1, 1):
         y = (0.03, 0.3) if side > 0 else (-0.3, -0.03)
         lower = "skin" if player else "trousers"
@@ -253,18 +140,18 @@ def _person(out: _Builder, player: bool = False) -> None:
     out.block((-0.17, 0.16), (-0.19, 0.19), (0.93, 1.0), "hair", (-0.13, 0.12), (-0.14, 0.14))
 
 
-def _player(out: _Builder) -> None:
+def _player(out: Builder) -> None:
     _person(out, player=True)
 
 
-def _whole(role: str, top: str | None = None) -> Callable[[_Builder], None]:
-    def build(out: _Builder) -> None:
+def _whole(role: str, top: str | None = None) -> Callable[[Builder], None]:
+    def build(out: Builder) -> None:
         out.block((-0.5, 0.5), (-0.5, 0.5), (0.0, 1.0), role, top=top)
 
     return build
 
 
-def _tree(out: _Builder) -> None:
+def _tree(out: Builder) -> None:
     out.block((-0.05, 0.05), (-0.05, 0.05), (0.0, 0.45), "trunk")
     around = [(1.0, 0.0), (0.5, 0.866), (-0.5, 0.866), (-1.0, 0.0), (-0.5, -0.866), (0.5, -0.866)]
     rings = ((0.27, 0.3), (0.5, 0.5), (0.78, 0.4), (1.0, 0.14))
@@ -276,7 +163,7 @@ def _tree(out: _Builder) -> None:
     out.face([(x * 0.14, y * 0.14, 1.0) for x, y in around], "leaf")
 
 
-_MAKERS: dict[str, Callable[[_Builder], None]] = {
+_MAKERS: dict[str, Callable[[Builder], None]] = {
     "car": _car,
     "suv": _suv,
     "van": _van,
@@ -299,6 +186,6 @@ _MAKERS: dict[str, Callable[[_Builder], None]] = {
 @cache
 def mesh(name: str) -> Mesh:
     """Return the mesh of a body or prop."""
-    out = _Builder()
+    out = Builder()
     _MAKERS[name](out)
     return out.mesh()

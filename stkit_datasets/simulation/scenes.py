@@ -31,6 +31,8 @@ _FINE_PER_GRID = 5
 _ROUND_DECIMALS = 6
 _OVERLAP = 1.0
 """Bodies whose circles come nearer than this share of the sum of their radii overlap."""
+_CLEAR_M = 6.0
+"""Room around a fixed camera in which no scenery stands."""
 
 Template = Callable[[np.random.Generator, float], Draft]
 TEMPLATES: dict[str, tuple[Template, float]] = {
@@ -233,10 +235,10 @@ def _camera_axes(heading_rad: FloatArray, pitch_rad: float) -> FloatArray:
 
 def _in_the_way(prop: Prop, views: tuple[View, ...]) -> bool:
     """Whether a fixed camera stands in or right before the prop."""
-    reach = 1.0 + 0.5 * math.hypot(*prop.size_lwh_m[:2])
+    reach = 0.5 * math.hypot(*prop.size_lwh_m[:2])
     for view in views:
         if view.mounted_on is None:
             place = geometry.inverse(view.camera_SE3_world[0])[:2, 3]
-            if math.hypot(*(place - prop.center_m)) < reach + (4.0 if prop.kind != "pole" else 2.0):
+            if math.hypot(*(place - prop.center_m)) < reach + _CLEAR_M:
                 return True
     return False

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from stkit_datasets.simulation.catalog import Body
 from stkit_datasets.simulation.drafts import Prop
-from stkit_datasets.simulation.meshes import CORNERS, Mesh, mesh
+from stkit_datasets.simulation.mesh_builder import CORNERS, Mesh
+from stkit_datasets.simulation.meshes import mesh
 from stkit_datasets.simulation.scenes import Scene
 
 FloatArray = NDArray[np.float64]

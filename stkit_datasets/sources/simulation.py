@@ -105,12 +105,11 @@ class Simulation:
 
     def scene(self, split: str, unit: str) -> Scene:
         """Play one scene: the exact world, with what is not annotated too."""
-        head, _, digits = unit.rpartition("-")
-        if head != f"sim-{_SHORT[_known(split)]}" or not (len(digits) == 6 and digits.isdigit()):
-            raise SourceError(
-                unit, f"units of {split!r} are named sim-{_SHORT[split]}-000000 and on"
-            )
-        rng = generator(self.options.seed, split, int(digits))
+        names = self.units(split)
+        if unit not in names:
+            held = f"{names[0]} to {names[-1]}" if names else "no scene"
+            raise SourceError(unit, f"the split {split!r} holds {held}")
+        rng = generator(self.options.seed, split, int(unit.rpartition("-")[2]))
         options = self.options
         return build_scene(unit, rng, options.duration_s, options.width_px, options.height_px)
 

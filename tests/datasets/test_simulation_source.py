@@ -13,7 +13,8 @@ import pytest
 from stkit_datasets import geometry
 from stkit_datasets.clip import Clip
 from stkit_datasets.errors import ConfigError, SourceError
-from stkit_datasets.simulation.scenes import Scene
+from stkit_datasets.simulation.render import RenderedFrames
+from stkit_datasets.simulation.scenes import TEMPLATES, Scene, build_scene, generator
 from stkit_datasets.sources.simulation import Simulation, track_names
 
 N_SCENES = 64
@@ -57,8 +58,9 @@ def test_a_wrong_option_is_refused(options, message):
 def test_a_wrong_split_or_unit_is_refused(source):
     with pytest.raises(ConfigError, match="train, validation"):
         source.units("test")
-    for unit in ("sim-val-000000", "sim-train-1", "sim-train-00000x", "scene-0103"):
-        with pytest.raises(SourceError, match="sim-train-000000 and on"):
+    names = ("sim-val-000000", "sim-train-1", "sim-train-00000x", "scene-0103", "sim-train-000064")
+    for unit in names:
+        with pytest.raises(SourceError, match="sim-train-000000 to sim-train-000063"):
             source.read("train", unit)
 
 
@@ -174,7 +176,8 @@ def test_headings_are_along_the_motion(scenes):
         off = np.arctan2(step[..., 1], step[..., 0]) - middle
         off = np.abs((off + math.pi) % (2 * math.pi) - math.pi)
         steady = (np.hypot(step[..., 0], step[..., 1]) > 0.4) & (turn < 0.3)
-        assert off[steady].max(initial=0.0) < math.radians(5), scene.name
+        # Somebody on foot may step left and right within the half second.
+        assert off[steady].max(initial=0.0) < math.radians(15), scene.name
         assert np.quantile(off[steady], 0.9) < math.radians(1), scene.name
 
 
@@ -186,6 +189,16 @@ def test_bodies_do_not_run_through_one_another(scenes):
         apart[np.arange(len(radius)), np.arange(len(radius))] = np.inf
         share = 0.45 if scene.domain == "sports" else 1.0
         assert (apart > share * (radius[:, None] + radius)[..., None]).all(), scene.name
+
+
+@pytest.mark.parametrize("template", sorted(TEMPLATES))
+def test_the_shortest_scenes_and_smallest_pictures_work(template):
+    for seed in range(4):
+        scene = build_scene("short", generator(seed, template), 2.5, 33, 32, template)
+        assert scene.centers_m.shape[1] == 5
+        assert np.isfinite(scene.centers_m).all()
+        pictures = [RenderedFrames(scene, view).read() for view in range(len(scene.views))]
+        assert [next(picture).shape for picture in pictures] == [(32, 32, 3)] * len(pictures)
 
 
 def test_names_tell_category_and_index(scenes):
