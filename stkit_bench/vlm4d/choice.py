@@ -79,12 +79,21 @@ _ADJECTIVES = (
     r"(?:final|correct|right|best|accurate|appropriate|most likely|likely|logical|suitable"
     r"|reasonable|plausible|closest|fitting|valid|overall|selected|chosen|my|our)"
 )
-_STRONG_BEFORE = re.compile(rf"(?:{_ADJECTIVES}\W{{1,4}}|^\W*|\n\W*|\bthe |[.:!?]\W{{1,4}})$", re.I)
+_BEFORE = re.compile(
+    rf"(?:{_ADJECTIVES}\W{{1,4}}|^\W*|\n\W*|\bthe |[.:!?]\W{{1,4}})(?:a|A)$", re.IGNORECASE
+)
 _LINK = re.compile(
     r"(?: choice| option| letter)?[\"'*_ )]*(?: (?:to|for|from|among|based on|given|in|here)\b[^.:\n]{0,60}?)?"
     r"\s*(?:(?::|=|->|→)|\b(?:is|was|would be|should be|must be|will be|has to be|are|remains)\b)"
     r"[\s:\"'*_]*(?:that\b)?",
     re.I,
+)
+
+_MARKERS = (
+    ("nswer", _BEFORE, _LINK),
+    ("NSWER", _BEFORE, _LINK),
+    ("答案", re.compile(""), re.compile(r"(?:应该|应|就)?(?:是|为|：|:)\W*")),
+    ("选项", re.compile("(?:正确|最终|最佳)的?$"), re.compile(r"(?:应该|应|就)?(?:是|为|：|:)\W*")),
 )
 
 
@@ -99,17 +108,17 @@ def _after_boxes(text: str, options: Options) -> _Settled | None:
 
 def _after_markers(text: str, options: Options) -> _Settled | None:
     """Read what follows the last "… answer is"; an empty one gives way to the one before."""
-    for word in ("nswer", "NSWER"):
-        if word not in text:
-            continue
+    promised = False
+    for word, before, link in _MARKERS:
         for start in _from_the_end(text, word):
-            link = _LINK.match(text, start + len(word))
-            if link is None or not _STRONG_BEFORE.search(text, max(0, start - 25), start - 1):
+            match = link.match(text, start + len(word))
+            if match is None or not before.search(text, max(0, start - 25), start):
                 continue
-            settled = _settle(text[link.end() : link.end() + _SPAN], options)
+            settled = _settle(text[match.end() : match.end() + _SPAN], options)
             if settled is not None:
                 return settled
-    return None
+            promised = True
+    return _NONE if promised else None
 
 
 def _from_the_end(text: str, word: str) -> Iterator[int]:
@@ -193,6 +202,37 @@ def _concluding_sentence(text: str, options: Options) -> _Settled | None:
             if settled is not None:
                 return settled
     return None
+
+
+def _last_claim(text: str, options: Options) -> _Settled | None:
+    """Read a response that breaks off by the last thing it says about an option in words.
+
+    Numbers are left out: in a text about frames they count many things.
+    """
+    if all(words.isdigit() for words in options.texts.values()):
+        return None
+    for sentence in reversed(_SENTENCE.findall(text[-3000:])):
+        if _WONDERS.search(sentence):
+            continue
+        found = options.mentions(fold(marked(sentence, options.letters)), of_motion=True)
+        letters = {mention.letter for mention in found}
+        if letters:
+            sure = len(letters) == 1 and _SURE.search(sentence)
+            return _Settled(letters.pop()) if sure else _NONE
+    return None
+
+
+_WONDERS = re.compile(
+    r"\b(?:to (?:determine|answer|identify|decide|find|solve|analy[sz]e|assess|evaluate|figure)"
+    r"|whether|question|if|options?|let'?s|we need|i need|i will|would|could|might|may|possibl\w+"
+    r"|either|asks|assum\w+)\b",
+    re.IGNORECASE,
+)
+_SURE = re.compile(
+    r"\b(?:evident|clear(?:ly)?|indicat\w+|suggest\w*|confirm\w*|conclu\w+|show\w*|therefore|thus"
+    r"|hence|appear\w*|seem\w*|consistent(?:ly)?|definit\w+|observ\w+|overall)\b",
+    re.IGNORECASE,
+)
 
 
 def _short_response(text: str, options: Options) -> _Settled | None:
@@ -297,5 +337,6 @@ _STAGES: tuple[Callable[[str, Options], _Settled | None], ...] = (
     _after_other_words,
     _short_response,
     _concluding_sentence,
+    _last_claim,
 )
 assert MAX_CHARACTERS > _SPAN

@@ -56,6 +56,8 @@ _NEGATED = re.compile(
     r"|eliminat\w+|rul\w+ out|versus)(?: (?:the|a|an|to|toward|towards|from|moving|going|turning"
     r"|in|any|of|be|just|simply|only|either|option|on|at|it|is|it's))*) $"
 )
+_ONWARD = re.compile(r" (?:side )?(?:of \w+ \w+ )?to (?:the |its |their )?")
+_PLACE = re.compile(r"\b(?:on|at|from|near|in|bottom|top) (?:the |its |their |his |her |one )?$")
 _BODY_PART = re.compile(r" (?:hand|foot|leg|arm|eye|shoulder|knee|elbow|thumb)s?\b")
 
 
@@ -113,8 +115,11 @@ class Options:
         """Return the option whose words the text is."""
         return self._owners.get(folded)
 
-    def mentions(self, folded: str) -> list[Mention]:
-        """Return the options that a text names without denying them, by place."""
+    def mentions(self, folded: str, *, of_motion: bool = False) -> list[Mention]:
+        """Return the options that a text names without denying them, by place.
+
+        With ``of_motion`` a place is no mention: "the one on the left" says nothing of a way.
+        """
         found = [
             Mention(self._owners[m.group()], m.start(), m.end())
             for m in self.named.finditer(folded)
@@ -124,13 +129,25 @@ class Options:
                 Mention(str(m.lastgroup), m.start(), m.end())
                 for m in self.paraphrased.finditer(folded)
             ]
-        return [m for m in found if not _denied(folded, m)]
+        starts = {mention.start for mention in found}
+        return [
+            m
+            for m in found
+            if not _denied(folded, m, starts) and not (of_motion and _is_place(folded, m))
+        ]
 
 
-def _denied(folded: str, mention: Mention) -> bool:
+def _denied(folded: str, mention: Mention, starts: set[int]) -> bool:
     if _BODY_PART.match(folded, mention.end):
         return True
+    onward = _ONWARD.match(folded, mention.end)
+    if onward is not None and onward.end() in starts:  # "from left to right" goes right
+        return True
     return bool(_NEGATED.search(folded, max(0, mention.start - 60), mention.start))
+
+
+def _is_place(folded: str, mention: Mention) -> bool:
+    return bool(_PLACE.search(folded, max(0, mention.start - 20), mention.start))
 
 
 def options_of(choices: Mapping[str, object]) -> Options:
