@@ -16,12 +16,12 @@ from stkit_datasets.video.palette import PALETTE
 
 WIDTH_PX = 480
 HEIGHT_PX = 310
-_MARGIN_PX = 40
+_MARGIN_PX = (72, 40)
 _FOOT_PX = 16
 _PAPER = "#fbfcfd"
 _GRID_COLOR = "#d7dce2"
 _INK = "#4a5560"
-_LABEL_ROOM_PX = 54
+_LABEL_PX = (46, 14)
 _HALF_FRAME_S = 0.25
 
 
@@ -29,10 +29,10 @@ def birds_eye_svg(row: Mapping[str, Any]) -> str:
     """Draw a row's tracks from above: world x to the right, y up, metres, with a scale grid.
 
     The run that the target was computed over is a solid line with a dot a frame, the rest of the
-    track is dashed; a ring marks the start, an arrow head the end. A pale band marks the time span
-    that answers a direction timestamp. The classes ``paper``, ``grid``,
-    ``line`` and ``start`` let the style sheet of a page change the colours that stand in the
-    picture.
+    track is dashed; a ring marks the start, an arrow head the end, each with its time where there
+    is room. A pale band marks the time span that answers a direction timestamp. The classes
+    ``paper``, ``grid``, ``line`` and ``start`` let the style sheet of a page change the colours
+    that stand in the picture.
     """
     start, stop = run_of(row)
     tracks = [positions_m(row, index)[:, :2] for index in range(len(row["objects"]))]
@@ -42,9 +42,13 @@ def birds_eye_svg(row: Mapping[str, Any]) -> str:
         if row["task"] == Task.DIRECTION_TIMESTAMP:
             parts.append(_answer_band(place, track, entry["color"], row))
         parts.append(_track(place, track, entry["color"], start, stop, row["timestamps_s"]))
-    for number, track in enumerate(tracks):
-        others = [place(other[start]) for other in tracks[:number]]
-        parts.append(_end_labels(place, track, start, stop, row["timestamps_s"], others))
+    taken: list[tuple[float, float]] = []
+    for track in tracks:
+        points = [place(point) for point in track[start:stop]]
+        parts += [
+            _end_label(points[::-1], f"{row['timestamps_s'][stop - 1]:.2f} s", taken),
+            _end_label(points, f"{row['timestamps_s'][start]:.2f} s", taken),
+        ]
     title = f"{row['task']}: track from above, seen part {row['start_s']:g} to {row['end_s']:g} s"
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH_PX} {HEIGHT_PX}" '
@@ -63,7 +67,7 @@ class _Placement:
         low, high = points.min(axis=0), points.max(axis=0)
         size = np.array([WIDTH_PX, HEIGHT_PX - _FOOT_PX])
         span = np.maximum(high - low, 2.0)
-        self.scale = float(((size - 2 * _MARGIN_PX) / span).min())
+        self.scale = float(((size - 2 * np.array(_MARGIN_PX)) / span).min())
         # What the whole picture shows, margins and the scale's foot included.
         self.high = (low + high) / 2 + size / self.scale / 2
         self.low = self.high - np.array([WIDTH_PX, HEIGHT_PX]) / self.scale
@@ -154,33 +158,22 @@ def _track(
     return "".join(parts)
 
 
-def _end_labels(
-    place: _Placement,
-    track_m: FloatArray,
-    start: int,
-    stop: int,
-    timestamps_s: list[float],
-    taken: list[tuple[float, float]],
+def _end_label(
+    points: list[tuple[float, float]], text: str, taken: list[tuple[float, float]]
 ) -> str:
-    """The times at both ends; the start's is left out where another object's stands already."""
-    points = [place(point) for point in track_m[start:stop]]
-    first, last = points[0], points[-1]
-    parts = []
-    if all(math.dist(first, other) > _LABEL_ROOM_PX for other in taken):
-        back = next((p for p in points if math.dist(p, first) >= 4), (first[0] + 1, first[1]))
-        parts.append(_label(first, back, f"{timestamps_s[start]:.2f} s"))
-    before = next((p for p in points[::-1] if math.dist(p, last) >= 4), (last[0] - 1, last[1]))
-    parts.append(_label(last, before, f"{timestamps_s[stop - 1]:.2f} s"))
-    return "".join(parts)
-
-
-def _label(point: tuple[float, float], away_from: tuple[float, float], text: str) -> str:
-    """A label on the far side of a track's end, inside the picture."""
-    distance = math.dist(point, away_from)
-    x, y = ((p - a) / distance for p, a in zip(point, away_from, strict=True))
-    across, down = point[0] + 40 * x, point[1] + 22 * y + 4
-    lowest = HEIGHT_PX - _FOOT_PX - 8
-    return _text(min(max(across, 28), WIDTH_PX - 28), min(max(down, 14), lowest), text, "middle")
+    """A label beyond the first point, on the far side of the track; none where one stands."""
+    end = points[0]
+    inner = next((point for point in points if math.dist(point, end) >= 4), (end[0] - 1, end[1]))
+    distance = math.dist(end, inner)
+    x = end[0] + 40 * (end[0] - inner[0]) / distance
+    y = end[1] + 22 * (end[1] - inner[1]) / distance + 4
+    width, height = _LABEL_PX
+    x = min(max(x, width / 2 + 4), WIDTH_PX - width / 2 - 4)
+    y = min(max(y, height), HEIGHT_PX - _FOOT_PX - 8)
+    if any(abs(x - other[0]) < width and abs(y - other[1]) < height for other in taken):
+        return ""
+    taken.append((x, y))
+    return _text(x, y, text, "middle")
 
 
 def _points(place: _Placement, track_m: FloatArray) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import logging
 import sys
 from pathlib import Path
@@ -37,6 +38,7 @@ def add_parser(subparsers: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the demo; progress on the error stream, the result on the output."""
+    _check_extras()
     from stkit_bench.demo import DemoConfig, run_demo
 
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
@@ -44,6 +46,12 @@ def run(arguments: argparse.Namespace) -> int:
     result = run_demo(DemoConfig(out=arguments.out, seed=arguments.seed, workers=arguments.workers))
     sys.stdout.write(_told(result))
     return 0
+
+
+def _check_extras() -> None:
+    missing = [name for name in ("av", "jinja2") if importlib.util.find_spec(name) is None]
+    if missing:
+        raise ValueError(f'the demo needs {" and ".join(missing)}: pip install "stkit[video,eval]"')
 
 
 def _told(result: DemoResult) -> str:

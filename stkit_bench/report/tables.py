@@ -165,7 +165,10 @@ def build_sections(builds: Sequence[Build]) -> tuple[Section, ...]:
     ):
         reasons = sorted({reason for counter in counters for reason in counter})
         if reasons:
-            lines = tuple((r, tuple(f"{counter[r]:,}" for counter in counters)) for r in reasons)
+            lines = tuple(
+                (reason.replace("_", " "), tuple(f"{counter[reason]:,}" for counter in counters))
+                for reason in reasons
+            )
             sections.append(Section(head, lines))
     failed = sorted({unit for report in reports for unit in report.failed})
     if failed:

@@ -107,6 +107,14 @@ def test_the_command_says_where_the_page_is_and_that_it_is_simulation(
         assert name in told
 
 
+def test_a_missing_extra_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert main(["demo", "--out", "nowhere"]) == 2
+    assert 'av and jinja2: pip install "stkit[video,eval]"' in capsys.readouterr().err
+
+
 def test_the_page_is_small_enough_to_mail(demo: DemoResult) -> None:
     assert demo.page.stat().st_size < 25_000_000
 

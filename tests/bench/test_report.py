@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import itertools
 import re
 import xml.etree.ElementTree as ElementTree
 from html.parser import HTMLParser
@@ -404,7 +405,7 @@ def test_pictures_tables_and_videos_have_names() -> None:
         "footer",
     ]
     levels = [int(tag[1]) for tag, _ in elements.tags if re.fullmatch("h[1-6]", tag)]
-    assert all(after - before <= 1 for before, after in zip(levels, levels[1:], strict=False))
+    assert all(after - before <= 1 for before, after in itertools.pairwise(levels))
     identities = [a["id"] for _, a in elements.tags if "id" in a]
     assert len(identities) == len(set(identities))
 
