@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -48,6 +48,7 @@ class BuildConfig:
             data folder and ``out`` under the same paths.
         on_error: ``raise``, or ``skip`` to count a broken unit in the report and go on.
         shard_bytes: about how large a shard gets.
+        selected: unit -> ids of the only rows to make, for a benchmark; other units are not read.
     """
 
     source: str
@@ -59,6 +60,7 @@ class BuildConfig:
     engine: Engine = field(default_factory=Engine)
     on_error: str = "raise"
     shard_bytes: int = SHARD_BYTES
+    selected: Mapping[str, frozenset[str]] | None = None
 
     def __post_init__(self) -> None:
         unknown = set(self.splits) - set(SPLITS)
@@ -99,8 +101,18 @@ def build(config: BuildConfig, *, progress: bool = True) -> Report:
         config.splits,
         on_error=config.on_error,
         options=json.dumps(config.source_options, sort_keys=True, default=str),
+        selected=None
+        if config.selected is None
+        else {unit: sorted(ids) for unit, ids in config.selected.items()},
     )
-    units = {split: list(source.units(split)) for split in config.splits}
+    units = {
+        split: [
+            unit
+            for unit in source.units(split)
+            if config.selected is None or unit in config.selected
+        ]
+        for split in config.splits
+    }
     if not any(units.values()):
         raise SourceError(
             str(config.data_dir), f"no {' or '.join(config.splits)} units of {config.source!r}"
@@ -160,22 +172,48 @@ def _built_units(
 ) -> Iterator[Report]:
     """Yield the report of every unit, building those that are not there yet."""
     jobs = [
-        (source, split, name, path, config.rows, config.on_error)
+        _Job(
+            source,
+            split,
+            name,
+            path,
+            config.rows,
+            config.on_error,
+            None if config.selected is None else config.selected[name],
+        )
         for name, path in zip(names, paths, strict=True)
     ]
     yield from config.engine.run(_build_unit, jobs)
 
 
-def _build_unit(job: tuple[Source, str, str, Path, RowConfig, str]) -> Report:
-    source, split, name, path, config, on_error = job
-    kept = _kept_report(path)
+@dataclass(frozen=True)
+class _Job:
+    source: Source
+    split: str
+    unit: str
+    path: Path
+    rows: RowConfig
+    on_error: str
+    ids: frozenset[str] | None
+
+
+def _build_unit(job: _Job) -> Report:
+    kept = _kept_report(job.path)
     if kept is not None:
         return kept
-    built = unit_rows(source, split, name, config, wording=_wording(config), on_error=on_error)
+    built = unit_rows(
+        job.source,
+        job.split,
+        job.unit,
+        job.rows,
+        wording=_wording(job.rows),
+        on_error=job.on_error,
+        ids=job.ids,
+    )
     table = joined(built.tables).replace_schema_metadata(
         {_REPORT_KEY: json.dumps(built.report.to_dict()).encode()}
     )
-    with atomic.replacing(path) as temporary:
+    with atomic.replacing(job.path) as temporary:
         pq.write_table(table, temporary, row_group_size=ROW_GROUP_ROWS)
     return built.report
 

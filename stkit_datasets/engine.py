@@ -95,10 +95,10 @@ def _run_on_ray(
 
     data = ray.data.range(len(jobs), override_num_blocks=len(jobs))
     limits: dict[str, Any] = {"concurrency": workers} if workers else {}
-    for row in data.map(run, **limits).iter_rows(prefetch_batches=0):
-        result, error = row["outcome"]
-        if error is not None:
-            raise error
+    for row in data.map(run, **limits).iter_rows():
+        result, broken = row["outcome"]
+        if broken is not None:
+            raise broken
         yield result
 
 

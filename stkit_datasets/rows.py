@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
@@ -18,7 +18,7 @@ from stkit_datasets.clip import Clip
 from stkit_datasets.config import FPS, KinematicsConfig, ScenarioConfig
 from stkit_datasets.errors import ConfigError, SourceError
 from stkit_datasets.observation import Observation, observe
-from stkit_datasets.phrasing import Phrased, phrase, video_duration_s
+from stkit_datasets.phrasing import Phrased, phrase, question_id, video_duration_s
 from stkit_datasets.scenario import scenarios
 from stkit_datasets.tasks import (
     direction_timestamp,
@@ -108,13 +108,21 @@ def ask(observation: Observation, config: RowConfig) -> list[Question]:
     ]
 
 
-def clip_rows(clip: Clip, config: RowConfig, wording: Wording | None = None) -> ClipRows:
+def clip_rows(
+    clip: Clip,
+    config: RowConfig,
+    wording: Wording | None = None,
+    ids: Collection[str] | None = None,
+    unit: str = "",
+) -> ClipRows:
     """Build the rows of one clip.
 
     Args:
         clip: the clip.
         config: what to ask and what to draw.
         wording: the sentences, where the caller has parsed them already.
+        ids: make only these rows, such as a benchmark's; no video is drawn for others.
+        unit: what the clip was read with, for the rows' provenance.
 
     Raises:
         SourceError: ``video`` is not ``none`` and the clip has no images.
@@ -123,9 +131,11 @@ def clip_rows(clip: Clip, config: RowConfig, wording: Wording | None = None) -> 
     wording = config.wording if wording is None else wording
     observation = observe(clip, config.kinematics)
     phrased = [
-        phrase(observation, question, wording, config.seed) for question in ask(observation, config)
+        phrase(observation, question, wording, config.seed)
+        for question in ask(observation, config)
+        if ids is None or question_id(clip, question, config.seed) in ids
     ]
-    table = _table(observation, phrased, _videos(observation, phrased, config), config)
+    table = _table(observation, phrased, _videos(observation, phrased, config), config, unit)
     asked = Counter(str(item.asked.task) for item in phrased)
     return ClipRows(table, len(clip.tracks), observation.dropped, asked)
 
@@ -168,6 +178,7 @@ def _table(
     phrased: Sequence[Phrased],
     videos: list[dict[str, Any] | None],
     config: RowConfig,
+    unit: str,
 ) -> pa.Table:
     clip, arrow = observation.clip, schema.arrow_schema()
     if not phrased:
@@ -186,7 +197,7 @@ def _table(
         "start_s": [item.start_s for item in phrased],
         "end_s": [item.end_s for item in phrased],
         "video": videos,
-        "provenance": [_provenance(clip, item.asked) for item in phrased],
+        "provenance": [_provenance(clip, item.asked, unit) for item in phrased],
     }
     for name in ("occluded", "n_objects", "object_count", "camera_motion", "object_size"):
         columns[name] = [getattr(entry, name) for entry in attributes]
@@ -216,7 +227,7 @@ def _table(
     return pa.Table.from_arrays(arrays, schema=arrow)
 
 
-def _provenance(clip: Clip, question: Question) -> dict[str, Any]:
+def _provenance(clip: Clip, question: Question, unit: str) -> dict[str, Any]:
     tokens = [
         str(key)
         for track in question.objects
@@ -225,7 +236,7 @@ def _provenance(clip: Clip, question: Question) -> dict[str, Any]:
         .tolist()
         if key not in ("", -1)
     ]
-    return {"files": list(clip.files), "tokens": tokens, "version": __version__}
+    return {"files": list(clip.files), "tokens": tokens, "unit": unit, "version": __version__}
 
 
 def _objects(observation: Observation, phrased: Sequence[Phrased]) -> pa.ListArray:

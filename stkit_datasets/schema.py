@@ -42,7 +42,8 @@ def features() -> Features:
     ``width``, ``height``   of the source image, the frame of reference of ``boxes``
     ``video``               MP4 bytes, or null for annotations only
     ``frames``              the source's frame files, relative to the data folder
-    ``provenance``          annotation files, tokens of the annotations used, builder's version
+    ``provenance``          annotation files, tokens of the annotations used, the unit (scene, log,
+                            take) they were read with, the builder's version
     ``domain``              ``driving`` or ``sports``
     ``occluded``            whether an object is hidden by a good part; null if not measurable
     ``n_objects``           most objects in view in one frame of the run
@@ -100,6 +101,7 @@ def features() -> Features:
             "provenance": {
                 "files": List(text),
                 "tokens": List(text),
+                "unit": text,
                 "version": text,
             },
             "domain": text,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from importlib import resources
@@ -101,6 +101,7 @@ def unit_rows(
     *,
     wording: Wording | None = None,
     on_error: str = "raise",
+    ids: Collection[str] | None = None,
 ) -> UnitRows:
     """Read one unit and build its rows: the one function that every engine runs.
 
@@ -111,6 +112,7 @@ def unit_rows(
         config: what decides the rows.
         wording: the sentences, where the caller has parsed them already.
         on_error: ``raise``, or ``skip`` to count a broken unit in the report and go on.
+        ids: make only these rows.
 
     Raises:
         StkitError: the unit's files or images are broken.
@@ -121,7 +123,7 @@ def unit_rows(
         result = source.read(split, unit)
         report.skipped.update(entry.reason for entry in result.skipped)
         for clip in result.clips:
-            rows = clip_rows(clip, config, wording)
+            rows = clip_rows(clip, config, wording, ids, unit)
             report.clips += 1
             report.tracks += rows.n_tracks
             report.dropped.update(rows.dropped)
