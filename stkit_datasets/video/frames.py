@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from .video_file import VideoFile
 
 
 class _DecodedFrames:
-    """What the three sources share: a stream of ``av.VideoFrame`` turned into either form."""
+    """What the sources below share: a stream of ``av.VideoFrame`` turned into either form."""
 
     def __init__(self, names: Sequence[str]) -> None:
         self.names = tuple(names)
@@ -49,47 +49,77 @@ class _DecodedFrames:
         raise NotImplementedError
 
 
-class ImageFrames(_DecodedFrames):
-    """JPEG or PNG files under one folder.
+class EncodedFrames(_DecodedFrames):
+    """JPEG or PNG pictures in memory, or read on access by an iterable of one's own (a table).
 
     Pictures are taken as stored: an Exif orientation is not applied, as annotations count pixels
     of the stored picture.
 
     Args:
-        root: the data root.
-        names: the files' paths relative to it.
+        names: one per picture.
+        pictures: the encoded pictures in that order, iterated anew whenever frames are read.
         size_px: the (width, height) that the annotation states; by default the first picture's.
 
     Raises (on reading):
-        VideoError: a file is missing, does not decode, is cut short, or differs in size.
+        VideoError: a picture does not decode, is cut short, or differs in size.
     """
 
-    def __init__(self, root: Path, names: Sequence[str], size_px: SizePx | None = None) -> None:
+    def __init__(
+        self, names: Sequence[str], pictures: Iterable[bytes], size_px: SizePx | None = None
+    ) -> None:
         super().__init__(names)
-        self._root = Path(root)
+        self._pictures = pictures
         self._size_px = size_px
 
     @property
     def size_px(self) -> SizePx:
         """(width, height) stated, or found in the first picture."""
         if self._size_px is None:
-            first = _decode_image(self._root / self.names[0])
+            first = _decode_image(*next(iter(self._encoded())))
             self._size_px = (first.width, first.height)
         return self._size_px
 
+    def _encoded(self) -> Iterator[tuple[str, bytes]]:
+        """Yield what an error calls each picture, and its bytes."""
+        yield from zip(self.names, self._pictures, strict=True)
+
     def _decode(self) -> Iterator[Any]:
-        for name in self.names:
-            path = self._root / name
-            frame = _decode_image(path)
+        for where, data in self._encoded():
+            frame = _decode_image(where, data)
             size_px = (frame.width, frame.height)
             self._size_px = self._size_px or size_px
             if size_px != self._size_px:
                 raise VideoError(
-                    f"{path}: the picture is {size_px[0]}x{size_px[1]}, expected "
+                    f"{where}: the picture is {size_px[0]}x{size_px[1]}, expected "
                     f"{self._size_px[0]}x{self._size_px[1]} like the annotation "
                     "or the clip's first picture"
                 )
             yield frame
+
+
+class ImageFrames(EncodedFrames):
+    """JPEG or PNG files under one folder.
+
+    Args:
+        root: the data root.
+        names: the files' paths relative to it.
+        size_px: as in ``EncodedFrames``.
+
+    Raises (on reading):
+        VideoError: a file is missing, or as in ``EncodedFrames``.
+    """
+
+    def __init__(self, root: Path, names: Sequence[str], size_px: SizePx | None = None) -> None:
+        super().__init__(names, (), size_px)
+        self._root = Path(root)
+
+    def _encoded(self) -> Iterator[tuple[str, bytes]]:
+        for name in self.names:
+            path = self._root / name
+            try:
+                yield str(path), path.read_bytes()
+            except OSError as error:
+                raise VideoError(f"{path}: cannot read the picture: {error.strerror}") from error
 
 
 class VideoFrames(_DecodedFrames):
@@ -169,27 +199,23 @@ class ArrayFrames(_DecodedFrames):
 _CODEC_BY_MAGIC = {b"\xff\xd8\xff": "mjpeg", b"\x89PNG\r\n\x1a\n": "png"}
 
 
-def _decode_image(path: Path) -> Any:
+def _decode_image(where: str, data: bytes) -> Any:
     """Return the ``av.VideoFrame`` of a JPEG or PNG; three times as fast as Pillow on JPEG."""
     av = require_av()
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise VideoError(f"{path}: cannot read the picture: {error.strerror}") from error
     codec = next((c for magic, c in _CODEC_BY_MAGIC.items() if data.startswith(magic)), None)
     if codec is None:
-        raise VideoError(f"{path}: not a picture that can be read; expected a JPEG or PNG file")
+        raise VideoError(f"{where}: not a picture that can be read; expected a JPEG or PNG file")
     if not _has_its_end(data, codec):
-        raise VideoError(f"{path}: the picture is cut short; expected a whole {codec} stream")
+        raise VideoError(f"{where}: the picture is cut short; expected a whole {codec} stream")
     decoder = av.CodecContext.create(codec, "r")
     decoder.thread_count = 1
     decoder.options = {"err_detect": "explode"}
     try:
         frames = decoder.decode(av.Packet(data)) or decoder.decode(None)
     except av.error.FFmpegError as error:
-        raise VideoError(f"{path}: the picture does not decode: {error.strerror}") from error
+        raise VideoError(f"{where}: the picture does not decode: {error.strerror}") from error
     if len(frames) != 1 or frames[0].is_corrupt:
-        raise VideoError(f"{path}: the picture does not decode; expected one whole picture")
+        raise VideoError(f"{where}: the picture does not decode; expected one whole picture")
     if upright_size(frames[0]) != (frames[0].width, frames[0].height):
         frames[0] = _without_rotation(frames[0])
     return frames[0]

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from stkit_datasets.video.errors import VideoError
-from stkit_datasets.video.frames import ArrayFrames, ImageFrames, VideoFrames
+from stkit_datasets.video.frames import ArrayFrames, EncodedFrames, ImageFrames, VideoFrames
 
 WIDTH, HEIGHT = 64, 36
 
@@ -77,6 +77,24 @@ def test_images_are_read_in_the_order_of_their_names(pictures):
     assert levels(frames) == [8, 0, 4]
     assert levels(frames) == [8, 0, 4]
     assert (len(frames), frames.names, frames.size_px) == (3, ("2.jpg", "0.jpg", "1.jpg"), (64, 36))
+
+
+def test_pictures_of_a_table_are_read_anew_each_time(pictures):
+    class Table:
+        def __iter__(self):
+            return ((pictures / f"{index}.jpg").read_bytes() for index in (2, 0))
+
+    frames = EncodedFrames(["table#2", "table#0"], Table())
+    assert (frames.size_px, frames.names) == ((64, 36), ("table#2", "table#0"))
+    assert levels(frames) == levels(frames) == [8, 0]
+
+
+@pytest.mark.parametrize(
+    ("data", "message"), [(b"", "not a picture"), (b"\xff\xd8\xff\xda", "cut short")]
+)
+def test_a_broken_picture_of_a_table_is_named(data, message):
+    with pytest.raises(VideoError, match=f"table#7: .*{message}"):
+        list(EncodedFrames(["table#7"], [data]).read())
 
 
 def test_a_png_comes_back_bit_for_bit(pictures):
