@@ -3,63 +3,19 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 
 from .comparatives import NOT, sign_of
+from .mentions import Mention, mentions_of
 from .numbers import words_to_digits
 from .quantity import drop_tolerances, quantities
 from .question import COLORS, Question
 from .result import Reading, Reason, unreadable
 from .segments import Segment
-from .sentences import CONCLUSION, sentences
+from .sentences import CONCLUSION, FIRST_THOUGHT, sentences
 from .units import Kind
 
-_SYNONYMS = {
-    "violet": "purple", "lavender": "purple", "indigo": "purple", "pink": "magenta",
-    "fuchsia": "magenta", "aqua": "cyan", "teal": "cyan", "turquoise": "cyan", "crimson": "red",
-    "scarlet": "red", "lime": "green", "navy": "blue", "amber": "orange", "golden": "yellow",
-}  # fmt: skip
-_LIGHT_BLUE = re.compile(r"\b(?:light|sky|bright)[ -]blue\b")
-_COLOR = re.compile(rf"\b(?:{'|'.join([*COLORS, *_SYNONYMS])})(?:dish|ish)?\b")
-_BOXED = re.compile(
-    r"[ -](?:colou?red )?(?:(?:bounding|annotated|outlined?)[ -])?(?:box|rectangle|bbox|outline"
-    r"|frame|border|square|annotation|marker)"
-)
-_THING = (
-    r"(?:car|truck|bus|vehicle|van|suv|sedan|taxi|person|man|woman|pedestrian|cyclist|player|bike"
-    r"|bicycle|motorcycle|shirt|jacket|jersey|object|pickup|trailer|dress|coat|pants|train)"
-)
-#: "the blue truck in the red box": the first colour is paint, the second names the object.
-_PAINT = re.compile(
-    rf"[ -](?:\w+ ){{0,2}}{_THING}\b(?: \w+){{0,4}}? (?:in|with|inside|within|by|has)(?: (?:the|a"
-    rf"|an))? "
-)
-_ORDINALS = (
-    re.compile(
-        r"\b(?:(?:the )?(?:first|former|1st)(?= |$|[.,)])(?! (?:frame|second|half|part|few))"
-        r"|(?:object|option|car|vehicle|box|person|number|#) ?(?:1|a|one)\b|^\W*\(?(?:a|1)\)?\W*$)"
-    ),
-    re.compile(
-        r"\b(?:(?:the )?(?:second|latter|2nd)(?= |$|[.,)])(?! (?:frame|half|part|of))"
-        r"|(?:object|option|car|vehicle|box|person|number|#) ?(?:2|b|two)\b|^\W*\(?(?:b|2)\)?\W*$)"
-    ),
-)
-
-#: A colour behind one of these is only what the chosen one is compared with.
-_REFERENCE = re.compile(
-    r"(?:\b(?:than|compared (?:to|with)|in comparison (?:to|with)|comparison to|versus"
-    r"|relative to|unlike"
-    r"|whereas|rather than|instead of|as opposed to|as (?:far|fast|much|long|quickly|great|high"
-    r"|rapidly) as"
-    r"|(?:twice|double|half|triple|times) (?:the \w+ (?:of|as)|that of)|(?:outpaced|exceeded"
-    r"|surpassed"
-    r"|overtaken|outrun|passed) by)(?: [\w'-]+){0,8}"
-    r"|\b(?:over|beyond|exceed(?:s|ed)?|outpac(?:es|ed)|surpass(?:es|ed)|overtak(?:es|ing)|overtook"
-    r"|behind|ahead of|and not|but not|passes|not)(?: (?:that|those|the|of|one|object|car|vehicle"
-    r"|distance"
-    r"|speed|annotated|marked|in|with|by|inside|person|truck|bus|pedestrian|is|it|a))*)[ (]*$"
-)
 _TIE = re.compile(
     r"\b(?:equal(?:ly)?|tie(?:d)?|identical|no (?:clear |noticeable |significant "
     r"|visible )?difference"
@@ -87,22 +43,20 @@ _CLAUSE = re.compile(
     r"|whereas)\b"
 )
 #: "red > blue", "red (3 m/s) < blue"
-_ORDER = re.compile(rf"(?:{'|'.join(COLORS)})\b[^<>,.;]{{0,25}}([<>])\W*(?:{'|'.join(COLORS)})")
+_ORDER = re.compile(
+    rf"(?:{'|'.join(COLORS)})\b[^<>,.;]{{0,25}}([<>])\W*(?:[a-z]_)?\W*"
+    rf"(?:{'|'.join(COLORS)})"
+)
 #: "The red box, as …": the answer first, then its reason.
-_LEAD = re.compile(r"[^,;]{1,60}, ?(?:as (?:the|it)|since|because|given)\b")
+_LEAD = re.compile(
+    r"[^,;]{1,60}, ?(?:as (?:the|it)|since|because|given)\b"
+    rf"|(?:the )?(?:{'|'.join(COLORS)})(?: one)?(?: box)?(?::(?!\W*$)| -)[^\d]+$"
+)
 _ASKING = re.compile(
     r"\b(?:to (?:determine|compare|find|figure out|answer|assess|identify)|we need|let'?s|let us"
     r"|i need|whether"
     r"|which (?:one|object|of)|the question|if the|compare)\b"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class _Mention:
-    color: str
-    start: int
-    end: int
-    reference: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +75,7 @@ def read_choice(segment: Segment, question: Question, topic: str) -> Reading:
     """
     text = segment.text
     colors = question.colors if len(question.colors) == 2 else ()
-    mentions = _mentions(text, colors) or _ordinal_mentions(text, colors)
+    mentions = mentions_of(text, colors)
     pair = colors or tuple(dict.fromkeys(m.color for m in mentions))
     claims = _claims(text, mentions, topic)
     signed = [c for c in claims if c.sign]
@@ -156,51 +110,7 @@ def _named_only(claims: list[_Claim], pair: tuple[str, ...]) -> Reading:
     return Reading(choice=chosen.pop()) if len(chosen) == 1 else unreadable(Reason.AMBIGUOUS)
 
 
-def _mentions(text: str, colors: tuple[str, ...]) -> list[_Mention]:
-    if "cyan" in colors:
-        text = _LIGHT_BLUE.sub(lambda m: "cyan".ljust(len(m.group())), text)
-    found: list[tuple[str, int, int, bool]] = []
-    for match in _COLOR.finditer(text):
-        word = re.sub(r"(?:d)?ish$", "", match.group())
-        color = word if word in COLORS else _SYNONYMS.get(word, "")
-        if color and (not colors or color in colors):
-            boxed = bool(_BOXED.match(text, match.end()))
-            found.append((color, match.start(), match.end(), boxed))
-    kept = [
-        item
-        for index, item in enumerate(found)
-        if item[3] or not _is_paint(text, item[2], found[index + 1 : index + 2])
-    ]
-    starts = [start for _, start, _, _ in kept]
-    return [_Mention(c, s, e, _is_reference(text, s, starts)) for c, s, e, _ in kept]
-
-
-def _is_paint(text: str, end: int, following: list[tuple[str, int, int, bool]]) -> bool:
-    if not following or not following[0][3]:
-        return False
-    return bool(_PAINT.fullmatch(text, end, following[0][1]))
-
-
-def _is_reference(text: str, start: int, others: list[int]) -> bool:
-    """Whether a mention at ``start`` is only compared with; another in between takes that part."""
-    match = _REFERENCE.search(text, max(0, start - 90), start)
-    return match is not None and not any(match.start() < other < start for other in others)
-
-
-def _ordinal_mentions(text: str, colors: tuple[str, ...]) -> list[_Mention]:
-    """Read "the first object", "object B" by the order in which the question names them."""
-    if not colors:
-        return []
-    found = sorted(
-        (m.start(), m.end(), color)
-        for color, pattern in zip(colors, _ORDINALS, strict=True)
-        for m in pattern.finditer(text)
-    )
-    starts = [start for start, _, _ in found]
-    return [_Mention(c, s, e, _is_reference(text, s, starts)) for s, e, c in found]
-
-
-def _claims(text: str, mentions: list[_Mention], topic: str) -> list[_Claim]:
+def _claims(text: str, mentions: list[Mention], topic: str) -> list[_Claim]:
     claims: list[_Claim] = []
     spans = list(sentences(text))
     everyone = {m.color for m in mentions}
@@ -210,11 +120,15 @@ def _claims(text: str, mentions: list[_Mention], topic: str) -> list[_Claim]:
         if not inside or (_ASKING.search(sentence) and len(spans) > 1 and _both(inside)):
             continue
         score = (4 if CONCLUSION.search(sentence) else 0) + (1 if order == 0 else 0)
+        doubted = FIRST_THOUGHT.search(sentence)
         cuts = [start, *(start + m.start() for m in _CLAUSE.finditer(sentence)), end]
         parts = []
         for low, high in pairwise(cuts):
             here = [m for m in inside if low <= m.start < high]
-            claim = _clause_claim(text[low:high], here, score, topic, everyone)
+            early = doubted is not None and low <= start + doubted.start() < high
+            claim = _clause_claim(
+                text[low:high], here, score - 6 if early else score, topic, everyone
+            )
             if claim:
                 parts.append(claim)
         signed = [c for c in parts if c.sign]
@@ -222,19 +136,19 @@ def _claims(text: str, mentions: list[_Mention], topic: str) -> list[_Claim]:
             whole = _clause_claim(sentence, inside, score, topic, everyone)
             signed = [whole] if whole and whole.sign else []
         lead = _LEAD.match(sentence) if order == 0 else None
-        if lead and parts and not parts[0].sign:
+        if lead and not (parts[0].sign if parts else signed):
             signed = []
-            parts = [replace(parts[0], score=parts[0].score + 3)]
+            parts = [_Claim(inside[0].color, 0, score + 3)]
         claims += signed or parts
     return claims
 
 
-def _both(inside: list[_Mention]) -> bool:
+def _both(inside: list[Mention]) -> bool:
     return len({m.color for m in inside}) > 1
 
 
 def _clause_claim(
-    clause: str, here: list[_Mention], score: int, topic: str, everyone: set[str]
+    clause: str, here: list[Mention], score: int, topic: str, everyone: set[str]
 ) -> _Claim | None:
     subjects = [m for m in here if not m.reference]
     if not subjects:
@@ -261,7 +175,7 @@ def _clause_claim(
     return None
 
 
-def _passive(clause: str, here: list[_Mention], score: int) -> _Claim | None:
+def _passive(clause: str, here: list[Mention], score: int) -> _Claim | None:
     """Read "the greater distance is covered by red" and "it is not blue"."""
     by = [m for m in here if re.search(r"\bby (?:the |that |object |one |in )*", clause)]
     sign = sign_of(clause)
@@ -270,7 +184,7 @@ def _passive(clause: str, here: list[_Mention], score: int) -> _Claim | None:
     return None
 
 
-def _by_value(text: str, mentions: list[_Mention], topic: str, question: Question) -> str | None:
+def _by_value(text: str, mentions: list[Mention], topic: str, question: Question) -> str | None:
     """Compare the values given to the two colours ("red: 12 m, blue: 30 m")."""
     if len({m.color for m in mentions}) != 2:
         return None

@@ -11,7 +11,7 @@ from .segments import Segment
 from .sentences import CONCLUSION, sentences
 
 #: "3 o'clock", "3 oclock", "3-o'clock", "3:00 o'clock", "03:00".
-O_CLOCK = r"o ?['\"]? ?-?clo(?:ck|k)"
+O_CLOCK = r"(?:o ?['\"]? ?-?clo(?:ck|k)|clock(?= (?:direction|position)))"
 _CLOCK = re.compile(
     rf"(?<![\d.:])(?P<hour>\d{{1,2}})(?P<half>:00|:[0-5]\d|\.\d+| 1/2)?[ -]*{O_CLOCK}"
 )
@@ -60,9 +60,9 @@ _WORD_HOURS: tuple[tuple[re.Pattern[str], int | None], ...] = (
     (
         re.compile(
             r"\b(?:front|forward|ahead|upper|top|up|rear|back|backward|lower|bottom|down|slightly"
-            r"|diagonal(?:ly)?|north|south)s?[ -](?:and |(?:and )?to(?:wards?)? (?:the |its )?"
+            r"|diagonal(?:ly)?)s?[ -](?:and |(?:and )?to(?:wards?)? (?:the |its )?"
             r"|a bit )?"
-            r"(?:right|left|east|west)(?:ward)?s?\b|\b(?:slight(?:ly)?|diagonal(?:ly)?|veer\w*"
+            r"(?:right|left)(?:ward)?s?\b|\b(?:slight(?:ly)?|diagonal(?:ly)?|veer\w*"
             r"|bear\w*)"
             r"(?: \w+){0,3} (?:right|left)\b|\b(?:right|left)[ -](?:forward|backward|front|back)\b"
         ),

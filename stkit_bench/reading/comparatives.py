@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 
 _LESS = re.compile(
-    r"\b(?:less(?:er)?|least|f?ewer|short(?:er|est)|small(?:er|est)|slow(?:er|est|ly)?|more slowly"
+    r"\b(?:less(?:er)?|least|f?ewer|short(?:er|est)|small(?:er|est)|slow(?:er|est|ly)?|m(?:ore"
+    r"|ost) (?:slow(?:ly)?|little)"
+    r"|(?:can ?not|can't|could(?: not|n't)|unable to|fail(?:s|ed)? to|struggles to|(?:does|did|do)"
+    r"(?: not|n't)) (?:keep (?:up|pace)|catch|match)"
     r"|low(?:er|est)|minimal(?:ly)?|barely|hardly|almost (?:still|stationary)|stationary|parked"
     r"|static"
     r"|motionless|(?:stays?|remain(?:s|ed)?|stands?|stood) (?:still|static|in place|parked|put"
@@ -14,7 +17,8 @@ _LESS = re.compile(
     r"|falls? behind|lags?"
     r"|lagg(?:ed|ing)|trails?|stays behind|at rest|little (?:movement|motion|distance|ground)"
     r"|half (?:as|the)"
-    r"|(?:outpaced|exceeded|surpassed|overtaken|outrun|passed) by|almost as|nearly as"
+    r"|(?:outpaced|exceeded|surpassed|overtaken|outrun|outdistanced|beaten|passed) by|almost as"
+    r"|nearly as"
     r"|close to the start)\b"
 )
 _MORE = re.compile(
@@ -24,7 +28,8 @@ _MORE = re.compile(
     r"|outpac(?:es|ed|ing)"
     r"|surpass(?:es|ed)|overtak(?:es|en|ing)|overtook|outruns?"
     r"|only (?:the )?\w+ (?:\w+ ){0,3}mov\w+"
-    r"|goes beyond|pass(?:es|ed) (?:the|by)|pull(?:s|ed|ing) (?:away|ahead))\b"
+    r"|goes beyond|pass(?:es|ed) (?:the|by)|pull(?:s|ed|ing) (?:away|ahead)|outdistanc(?:es|ed"
+    r"|ing))\b"
 )
 _AS = re.compile(r"\bas (?:far|fast|much|long|quick(?:ly)?|great|high|rapid(?:ly)?|large|many)\b")
 NOT = re.compile(

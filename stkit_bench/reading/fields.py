@@ -13,6 +13,8 @@ _SKIP = re.compile(
 )
 _START = re.compile(r"start|begin|^from|^t0|t_?1$|^s$|onset")
 _END = re.compile(r"end|stop|^to$|finish|until|t_?2$|^e$")
+_AT_FIRST = re.compile(r"initial|start|first|begin|reference|original")
+_AT_LAST = re.compile(r"final|end|last")
 _UNIT_KEY = re.compile(r"unit")
 _KEYS = {
     Task.TRAVELED_DISTANCE: re.compile(
@@ -43,6 +45,9 @@ def sentence_from_json(task: Task, value: object) -> str | None:
         return _quantity(chosen, unit)
     if task is Task.MOVEMENT_DIRECTION_COMPARISON:
         return _same(chosen)
+    if task is Task.MOVEMENT_DIRECTION:
+        chosen = [(k, v) for k, v in chosen if not _AT_FIRST.search(k)] or chosen
+        chosen = [(k, v) for k, v in chosen if _AT_LAST.search(k)] or chosen
     exact = [
         (k, v) for k, v in chosen if re.search(r"answer|choice|winner|result|clock", k)
     ] or chosen

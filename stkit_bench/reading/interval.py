@@ -50,11 +50,13 @@ _LABELLED = re.compile(
     r"\b(?:end(?:s|ed|ing)?|stop(?:s|ped|ping)?|ceas(?:es?|ed|ing)|finish(?:es|ed)?|until|till"
     r"|conclud(?:es|ed)|lasts|continu(?:es|ed|ing)|to|up to|by)(?:[_ ]?(?:time|timestamp|second"
     r"|s))?"
-    rf"[^\d\n]{{0,40}}?{_T}"
+    rf"(?:(?!\bfor\b)[^\d\n]){{0,40}}?{_T}"
 )
 _FOR_SECONDS = re.compile(
     rf"\b(?:start(?:s|ed|ing)?|beg[iau]n(?:s|ning)?|from|at)[^\d\n]{{0,30}}?{_T}[^\d\n]{{1,40}}?"
-    rf"\b(?:for|lasting|lasts)(?: for)? {_T}"
+    r"\b(?:for|lasting|lasts|duration of|continu\w+ for)(?: for)?(?: an?(?: total)? (?:duration"
+    r"|period|total|span)"
+    rf"(?: of)?)? {_T}"
 )
 _FIRST = re.compile(rf"\b(?:first|initial|opening) {_T}(?: ?seconds?)?")
 _LAST = re.compile(rf"\b(?:last|final|closing) {_T}(?: ?seconds?)?")

@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from .tables import write_out
+
 #: A longer response is read by its first and last half of this many characters.
 MAX_CHARACTERS = 20_000
 
@@ -176,4 +178,6 @@ def plain(text: str) -> str:
         text = _ITALIC.sub("", text)
     text = _BULLET.sub("", text)
     text = _STEP.sub("", text) if "step" in text or "phase" in text else text
-    return text.replace("|", " ; ").replace(BOX_OPEN, " ").replace(BOX_CLOSE, " ")
+    if "|" in text:
+        text = write_out(text)
+    return text.replace(BOX_OPEN, " ").replace(BOX_CLOSE, " ")

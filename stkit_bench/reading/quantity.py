@@ -41,7 +41,7 @@ _TOKEN = re.compile(
     rf"|{_FEET_AND_INCHES}"
     rf"|(?P<number>{NUMBER})(?![\d:]*:\d)(?:{UNIT})?)"
 )
-_TOLERANCE = re.compile(r"\(? ?(?:±|\+/-|\+-|\+ ?/ ?- ?) ?\d+(?:\.\d+)? ?%?\)?")
+_TOLERANCE = re.compile(r" ?\(? ?(?:±|\+/-|\+-|\+ ?/ ?- ?) ?\d+(?:\.\d+)? ?%?\)? ?")
 _ABOUT = r"(?:about |around |approximately |roughly |perhaps |maybe |nearly |almost |~ ?)?"
 _TO = re.compile(rf" ?(?:-|to|>|~|till|until|through|up to|and up to|\.\.+) ?{_ABOUT}$")
 _AND = re.compile(rf" ?(?:and|to|&|-|or) ?{_ABOUT}$")
@@ -50,6 +50,7 @@ _COMPOUND = re.compile(r" ?(?:and |, ?)?")
 _OR = re.compile(rf" ?(?:or|/) ?(?:even |possibly )?{_ABOUT}$")
 #: "10 or 12 m" is a range, "10 m or 50 m" are two answers; this ratio lies between.
 _OR_RATIO = 2.0
+_OPERAND_BEFORE = re.compile(r"[+×*/÷·=(-] ?$|\dx ?$|\d x $")
 
 
 def quantities(text: str) -> list[Quantity]:
@@ -132,6 +133,8 @@ def _range(text: str, first: Quantity, second: Quantity) -> Quantity | None:
         return None
     if "-" in between and not opened and (low >= high or _is_operand(text, second)):
         return None
+    if "~" in between and _OPERAND_BEFORE.search(text, max(0, first.start - 6), first.start):
+        return None  # "13.4 × 3.25 ~ 43.5" is a result
     return replace(second, value=(low + high) / 2, kind=kind, start=first.start, low=low, high=high)
 
 

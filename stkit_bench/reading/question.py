@@ -44,6 +44,8 @@ _LENGTHS = (
     re.compile(rf"{_SECONDS}[ -]*(?:long|video|clip|footage|in length|in duration)"),
     re.compile(rf"\b(?:lasts?|lasting)(?: for)? (?:about )?{_SECONDS}"),
 )
+_NUMBER = re.compile(r"\d+(?:\.\d+)?")
+_ON_DIAL = re.compile(r"\b(?:for|to|toward|at) (\d{1,2}) on (?:the|a) (?:dial|clock)")
 _FRAME_TIME = re.compile(r"(\d+(?:\.\d+)?) ?s\b(?=,| and|\.|$)")
 
 
@@ -59,6 +61,7 @@ class Question:
         yes_is_same: whether "yes" says that the directions are the same.
         clock: the hour asked about.
         length_s: the length of the video.
+        asks_interval: whether the question is about a part of the video.
     """
 
     distance_unit: float | None = None
@@ -68,6 +71,7 @@ class Question:
     yes_is_same: bool = True
     clock: int | None = None
     length_s: float | None = None
+    asks_interval: bool = False
 
 
 @lru_cache(maxsize=4096)
@@ -87,11 +91,14 @@ def parse_question(question: str | None) -> Question:
         yes_is_same=not different or (same is not None and same.start() < different.start()),
         clock=_asked_clock(words_to_digits(text)),
         length_s=video_length(text),
+        asks_interval=_asks_interval(text),
     )
 
 
 def _asked_clock(text: str) -> int | None:
     """Return the hour asked about: that of the last sentence which names exactly one."""
+    if dial := _ON_DIAL.search(text):
+        return int(dial.group(1))
     if not re.search(O_CLOCK, text):
         return None
     asked: int | None = None
@@ -100,6 +107,14 @@ def _asked_clock(text: str) -> int | None:
         if len(hours) == 1:
             asked = hours.pop()
     return asked
+
+
+def _asks_interval(text: str) -> bool:
+    """Whether the last sentence, or the last two, name exactly two numbers: a start and an end."""
+    spans = list(sentences(text))
+    return any(
+        len(_NUMBER.findall(text, spans[-count][0])) == 2 for count in (1, 2) if count <= len(spans)
+    )
 
 
 def video_length(text: str) -> float | None:

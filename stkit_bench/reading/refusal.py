@@ -7,7 +7,8 @@ import re
 from .sentences import sentences
 
 _CANNOT = (
-    r"(?:can ?not|can ?'?t|could ?n(?:o|')t|could not|unable to|not able to|impossible(?: to)?"
+    r"(?:(?:can ?not|can ?'?t|could ?n(?:o|')t|could not|unable to|not able to)"
+    r"(?! (?:keep|catch|match|compete|overtake))|impossible(?: to)?"
     r"|not possible(?: to)?|isn'?t possible|not feasible|am not capable|incapable of|no way (?:to"
     r"|of)"
     r"|not sure|don'?t know|do not know|unsure|won'?t be able|infeasible)"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 #: Changes whenever a rule changes what some response is read as.
-READER_VERSION = "1.0.0"
+READER_VERSION = "1.1.0"
 
 
 class Reason(StrEnum):

@@ -21,8 +21,8 @@ from .units import Kind
 from .value import read_value
 
 _READERS: dict[Task, Callable[[Segment, Question], Reading]] = {
-    Task.TRAVELED_DISTANCE: lambda s, q: read_value(s, Kind.DISTANCE, q.distance_unit),
-    Task.TRAVELING_SPEED: lambda s, q: read_value(s, Kind.SPEED, q.speed_unit),
+    Task.TRAVELED_DISTANCE: lambda s, q: read_value(s, Kind.DISTANCE, q),
+    Task.TRAVELING_SPEED: lambda s, q: read_value(s, Kind.SPEED, q),
     Task.MOVEMENT_DIRECTION: lambda s, q: read_clock(s),
     Task.DIRECTION_TIMESTAMP: read_interval,
     Task.TRAVELED_DISTANCE_COMPARISON: lambda s, q: read_choice(s, q, "distance"),
@@ -66,7 +66,9 @@ def _read(task: Task, text: str, question: Question) -> Reading:
             continue
         declined = is_refusal(segment.text)
         remaining = without_refusals(segment.text) if declined else segment.text
-        reading = reader(Segment(remaining, segment.strong, segment.bold, declined), question)
+        reading = reader(
+            Segment(remaining, segment.strong, segment.bold, declined, segment.corrected), question
+        )
         if reading.readable:
             return reading
         if declined and reading.reason not in _FINAL:

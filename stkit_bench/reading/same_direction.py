@@ -63,11 +63,18 @@ _NO = re.compile(
     r"|they (?:do not|don't|are not|aren't)(?=[.,!]|$)|not? really)\b"
 )
 _LATER_YES_NO = re.compile(
-    r"\b(?:answer(?: is|:)|so,?|therefore,?|thus,?|hence,?) \W*(yes|no)\b|[\n.] ?\W*(yes|no)\W*$"
+    r"\b(?:answer(?: is|:)|so,?|therefore,?|thus,?|hence,?|overall[,:]?) \W*(yes|no)\b"
+    r"|[\n.] ?\W*(yes|no)\W*$"
+)
+#: The conclusion is a bare yes or no.
+_CONCLUDING_YES_NO = re.compile(
+    r"\b(?:so|therefore|thus|hence|overall|in conclusion|finally|conclusion)\b[ ,:]*(?:overall"
+    r"|the answer is)?"
+    r"[ ,:]*(?:yes|no)\W*$"
 )
 _HEADINGS: tuple[tuple[str, str], ...] = (
     ("left", r"\bleft(?:wards?)?\b"), ("right", r"\bright(?:wards?)?\b"),
-    ("away", r"\baway from (?:the )?(?:camera|viewer|ego|us)\b|\b(?:forwards?|straight|ahead)\b"),
+    ("away", r"\baway\b(?! from (?:each|one))|\b(?:forwards?|straight|ahead)\b"),
     ("toward", r"\btowards? (?:the )?(?:camera|viewer|ego|us)\b|\bbackwards?\b|\boncoming\b"),
     ("up", r"\b(?:up(?:wards?)?|top)\b"), ("down", r"\b(?:down(?:wards?)?|bottom)\b"),
     ("north", r"\bnorth(?:bound|wards?)?\b"), ("south", r"\bsouth(?:bound|wards?)?\b"),
@@ -95,6 +102,8 @@ def read_same_direction(segment: Segment, question: Question) -> Reading:
     text = segment.text
     stated, concluding = _statements(text)
     answer = _yes_no(text, question.yes_is_same)
+    if answer and _CONCLUDING_YES_NO.search(text):
+        return Reading(choice=answer)
     if concluding:
         return Reading(choice=concluding[-1])
     if stated and len(set(stated)) == 1:

@@ -27,6 +27,19 @@ _MARKER = re.compile(
     r"|(?:^|\n)[ ]*final (?:distance|speed|direction|time|interval)[ ]*:"
 )
 
+_CORRECTION = re.compile(
+    r"(?:^|[.!?\n(,;:-] ?|\b(?:no|hmm|oh|but|oops),? )wait\b(?=[,.!:;]| -| no\b| that\b| i\b| it\b)"
+    r"(?:[ ,.!:;-]*(?:no|that's|that is|this is|i was|i am|it's)\b[^.,;:]{0,40}[.,;:])?"
+    r"|\bscratch that\b|(?:^|[.!?\n] ?)correct(?:ion|ed|ing)[^.\n]{0,20}?:"
+    r"|\blet me (?:re-?(?:check|consider|evaluate|examine|calculate|compute|do|think)|correct)\b"
+    r"|\bon (?:a )?(?:closer|second|further) (?:inspection|look|thought|examination|viewing"
+    r"|glance)\b"
+    r"|\b(?:that|this|which) ?(?:'s|is|was) (?:wrong|not right|incorrect|not correct|a mistake)\b"
+    r"|\bi (?:made|see) (?:a|an|my) (?:mistake|error)\b|\bi stand corrected\b"
+    r"|\b(?:looking|checking|watching)(?: (?:at )?(?:the |it |more )?\w+)? again\b"
+    r"|\b(?:no,? )?actually,? no\b|\bno,? actually\b|\bsorry, i mean\b|\bi mean(?:t)?\b"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Segment:
@@ -37,12 +50,14 @@ class Segment:
         strong: whether the model itself marked this as its answer.
         bold: numbers and words that the model printed in bold.
         declined: whether sentences that decline to answer were taken out of it.
+        corrected: whether this is what follows the model's last correction of itself.
     """
 
     text: str
     strong: bool
     bold: frozenset[str] = frozenset()
     declined: bool = False
+    corrected: bool = False
 
 
 _BOLD = re.compile(r"\*\*([^*\n]{1,120})\*\*|__([^_\n]{1,120})__")
@@ -87,9 +102,13 @@ def segments(text: str, from_json: Callable[[object], str | None]) -> Iterator[S
     if "{" in text or "[" in text:
         yield from _json_segments(text, from_json, bold)
     body = plain(_TAG.sub(" ", text) if "<" in text else text)
+    correction = _last_correction(body)
     for match in reversed(list(_MARKER.finditer(body))):
         rest = body[match.end() :].strip()
         if rest:
+            if correction > match.start():
+                yield Segment(body[correction:], False, bold, corrected=True)
+                correction = 0
             paragraph = re.split(
                 r"\n\s*\n|\n(?=[a-z ]{0,20}(?:explanation|reason|note|because))", rest
             )
@@ -97,7 +116,17 @@ def segments(text: str, from_json: Callable[[object], str | None]) -> Iterator[S
             if len(paragraph) > 1:
                 yield Segment(rest, True, bold)
             break
+    if correction:
+        yield Segment(body[correction:], False, bold, corrected=True)
     yield Segment(body, False, bold)
+
+
+def _last_correction(body: str) -> int:
+    """Return the offset behind the last words with which the model corrects itself, else 0."""
+    last = 0
+    for match in _CORRECTION.finditer(body):
+        last = match.end()
+    return last
 
 
 def _inside(

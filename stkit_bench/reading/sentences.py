@@ -16,8 +16,17 @@ CONCLUSION = re.compile(
     r" (?:say|estimate|guess)|my (?:estimate|guess))\b"
 )
 HYPOTHETICAL = re.compile(
-    r"\b(?:assum\w+|suppos\w+|if (?:we|the|it|each|one|you|this|i)|for example|for instance"
+    r"\b(?:assum\w+|suppos\w+|if (?:we|the|it|each|one|you|this|i(?! had to| were to| have to"
+    r"| must))|for example|for instance"
     r"|typical(?:ly)?|usual(?:ly)?|generally|standard|would need|say,)\b"
+)
+
+#: A first impression, which the model then gives up.
+FIRST_THOUGHT = re.compile(
+    r"\b(?:at first (?:glance|sight|look)|at first,? (?:i|it)\b|(?:initially|at first|originally"
+    r"|first),? i"
+    r"|(?:my )?(?:first|initial) (?:thought|guess|impression|instinct|estimate|reading)"
+    r"|(?:it )?(?:might|may|could) (?:seem|look|appear)|seem(?:s|ed) to .{1,60}, but|one might)\b"
 )
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from .numbers import words_to_digits
 from .quantity import Quantity, drop_tolerances, quantities
+from .question import Question
 from .result import Reading, Reason, unreadable
 from .segments import Segment
 from .sentences import CONCLUSION, HYPOTHETICAL, sentences
@@ -22,7 +23,7 @@ _OF_INTEREST = {
     Kind.DISTANCE: re.compile(
         r"\b(?:total\w*|altogether|overall|sum|in all|entire|whole|combined)\b"
     ),
-    Kind.SPEED: re.compile(r"\b(?:average|avg|mean|overall)\b"),
+    Kind.SPEED: re.compile(r"\b(?:averag(?:e[sd]?|ing)|mean|overall)\b"),
 }
 _VERBS = {
     Kind.DISTANCE: re.compile(
@@ -47,7 +48,9 @@ _WRONG_ROLE = {
     ),
     Kind.SPEED: re.compile(
         r"\b(?:limit|max(?:imum)?|top|peak|min(?:imum)?|initial|initially|starting|final|ego|camera"
-        r"|at first|instantaneous)\b[^.;,]{0,30}$"
+        r"|at first|instantaneous|accelerat\w+|decelerat\w+|slow(?:s|ing|ed)? down|speed(?:s"
+        r"|ing)? up"
+        r"|sped up|slows|drops|rises|varies|rang(?:es|ing))\b[^.;,]{0,30}$"
     ),
 }
 _WRONG_AFTER = {
@@ -93,6 +96,11 @@ _ABOUT_OTHERS = re.compile(
     r"\b(?:camera|background|other|frame|image|video)(?: \w+){0,2} (?:is|are|remains?|appears)\b"
 )
 
+#: Not what was asked, where the question is about a part of the video.
+_WHOLE = re.compile(
+    r"\b(?:whole|entire|full|complete) (?:clip|video|footage|recording|sequence|duration|path)\b"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class _Candidate:
@@ -100,19 +108,22 @@ class _Candidate:
     score: int
 
 
-def read_value(segment: Segment, kind: Kind, question_unit: float | None) -> Reading:
+def read_value(segment: Segment, kind: Kind, question: Question) -> Reading:
     """Read a distance in metres or a speed in metres per second from one segment.
 
     Args:
         segment: where to read.
         kind: :attr:`Kind.DISTANCE` or :attr:`Kind.SPEED`.
-        question_unit: SI size of the unit that the question asks for, given to a bare number.
+        question: gives a bare number its unit; says whether only a part of the video counts.
     """
     text = words_to_digits(drop_tolerances(segment.text))
     found = quantities(text)
-    candidates = _candidates(text, found, kind, segment)
+    candidates = _candidates(text, found, kind, segment, question.asks_interval)
     if not candidates:
-        return _without_unit(text, found, kind, question_unit, segment.strong)
+        unit = question.distance_unit if kind is Kind.DISTANCE else question.speed_unit
+        return _without_unit(text, found, kind, unit, segment.strong)
+    if segment.corrected and max(c.score for c in candidates) < 0:
+        return unreadable(Reason.NO_NUMBER)
     if segment.declined and max(c.score for c in candidates) <= _ASSUMED // 2:
         return unreadable(Reason.REFUSAL)  # the only numbers are assumptions
     return _choose(text, candidates, segment.strong)
@@ -145,7 +156,9 @@ def _alternatives(text: str, items: list[Quantity]) -> bool:
     )
 
 
-def _candidates(text: str, found: list[Quantity], kind: Kind, segment: Segment) -> list[_Candidate]:
+def _candidates(
+    text: str, found: list[Quantity], kind: Kind, segment: Segment, part_asked: bool
+) -> list[_Candidate]:
     spans = list(sentences(text))
     candidates: list[_Candidate] = []
     index = 0
@@ -162,6 +175,8 @@ def _candidates(text: str, found: list[Quantity], kind: Kind, segment: Segment) 
             )
             if segment.bold and text[item.start : item.digits].strip() in segment.bold:
                 score += _BOLD
+            if part_asked and _WHOLE.search(text[max(start, previous_end) : end]):
+                score += _DESCRIBES
             candidates.append(_Candidate(item, score))
             previous_end = item.end
     return candidates
