@@ -4,30 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 
-from stkit_bench.reading.normalize import MAX_CHARACTERS, cap
+from stkit_bench.reading.normalize import cap
 from stkit_bench.reading.segments import without_thought
 
-from .options import ARTICLE_MARK, MARK, Options, fold, marked, options_of
+from .options import Options, fold, marked, options_of
+from .spans import NOTHING, Settled, named, only_an_option, settle
 
 __all__ = ["READER_VERSION", "read_choice"]
 
 #: Changes whenever a rule changes what some response is read as.
 READER_VERSION = "1.0.0"
 
-#: What follows a marker is looked at this far.
+#: How far behind a marker the answer is looked for.
 _SPAN = 400
-
-
-@dataclass(frozen=True, slots=True)
-class _Settled:
-    """The word is final, also when it is that no single option was chosen."""
-
-    letter: str | None
-
-
-_NONE = _Settled(None)
 
 
 def read_choice(response: str | None, choices: Mapping[str, object]) -> str | None:
@@ -35,8 +25,9 @@ def read_choice(response: str | None, choices: Mapping[str, object]) -> str | No
 
     The model's own "final answer" counts before anything else, its last one if there are several;
     then an answer marked in other ways, an option that is the whole first or last line, and the
-    options named in a concluding sentence. A text that argues for nothing, or for several
-    options at once, gives None.
+    options named in a concluding sentence. A response that breaks off is read by the last thing it
+    says. One that gives several options, or a letter with another option's words, settles on
+    nothing.
 
     Args:
         response: the model's text; None for no response.
@@ -72,9 +63,13 @@ def read_choice(response: str | None, choices: Mapping[str, object]) -> str | No
 # --- what the model marks as its answer ------------------------------------------------------
 
 _BOXED = re.compile(r"\\f?boxed\s*\{((?:[^{}]|\{[^{}]*\}){0,200})\}")
-_TAG = re.compile(r"<(?:final_)?answer>\s*(.{0,400}?)\s*(?:</(?:final_)?answer>|$)", re.I | re.S)
-_JSON = re.compile(r"[\"'](?:final[ _]?)?(?:answer|choice|option|letter)[\"']\s*:\s*[\"']?([^\"'{}\n]{1,200})", re.I)  # fmt: skip
-
+_TAG = re.compile(
+    r"<(?:final_)?answer>\s*(.{0,400}?)\s*(?:</(?:final_)?answer>|$)", re.IGNORECASE | re.DOTALL
+)
+_JSON = re.compile(
+    r"[\"'](?:final[ _]?)?(?:answer|choice|option|letter)[\"']\s*:\s*[\"']?([^\"'{}\n]{1,200})",
+    re.IGNORECASE,
+)
 _ADJECTIVES = (
     r"(?:final|correct|right|best|accurate|appropriate|most likely|likely|logical|suitable"
     r"|reasonable|plausible|closest|fitting|valid|overall|selected|chosen|my|our)"
@@ -83,30 +78,38 @@ _BEFORE = re.compile(
     rf"(?:{_ADJECTIVES}\W{{1,4}}|^\W*|\n\W*|\bthe |[.:!?]\W{{1,4}})(?:a|A)$", re.IGNORECASE
 )
 _LINK = re.compile(
-    r"(?: choice| option| letter)?[\"'*_ )]*(?: (?:to|for|from|among|based on|given|in|here)\b[^.:\n]{0,60}?)?"
+    r"(?: choice| option| letter)?[\"'*_ )]*"
+    r"(?:,? (?:to|for|from|among|based on|given|considering|in|here|therefore|then|thus)\b[^.:\n]{0,100}?)?"
     r"\s*(?:(?::|=|->|→)|\b(?:is|was|would be|should be|must be|will be|has to be|are|remains)\b)"
+    r"(?! (?:determined|based|found|one of|whichever|needed|required|dependent|derived|given by))"
     r"[\s:\"'*_]*(?:that\b)?",
-    re.I,
+    re.IGNORECASE,
 )
-
+_CHINESE_LINK = re.compile(r"(?:应该|应|就)?(?:是|为|：|:)\W*")
 _MARKERS = (
     ("nswer", _BEFORE, _LINK),
     ("NSWER", _BEFORE, _LINK),
-    ("答案", re.compile(""), re.compile(r"(?:应该|应|就)?(?:是|为|：|:)\W*")),
-    ("选项", re.compile("(?:正确|最终|最佳)的?$"), re.compile(r"(?:应该|应|就)?(?:是|为|：|:)\W*")),
+    ("答案", re.compile(""), _CHINESE_LINK),
+    ("选项", re.compile("(?:正确|最终|最佳)的?$"), _CHINESE_LINK),
+)
+#: "If it moves left, the answer is …" answers nothing yet.
+_CONDITIONAL = re.compile(
+    r"(?:^|\n)\W*(?:\d+\.)?\W*(?:or,? |and |but )?if\b[^\n]*"
+    r"(?::\s*\W*(?:the |my )?(?:final |correct )?a?)?$",
+    re.IGNORECASE,
 )
 
 
-def _after_boxes(text: str, options: Options) -> _Settled | None:
+def _after_boxes(text: str, options: Options) -> Settled | None:
     for sign, pattern in (("boxed", _BOXED), ("nswer>", _TAG), ("{", _JSON)):
         if sign in text:
             found = pattern.findall(text)
-            if found and (settled := _settle(found[-1], options)):
+            if found and (settled := settle(found[-1], options)):
                 return settled
     return None
 
 
-def _after_markers(text: str, options: Options) -> _Settled | None:
+def _after_markers(text: str, options: Options) -> Settled | None:
     """Read what follows the last "… answer is"; an empty one gives way to the one before."""
     promised = False
     for word, before, link in _MARKERS:
@@ -114,114 +117,97 @@ def _after_markers(text: str, options: Options) -> _Settled | None:
             match = link.match(text, start + len(word))
             if match is None or not before.search(text, max(0, start - 25), start):
                 continue
-            settled = _settle(text[match.end() : match.end() + _SPAN], options)
-            if settled is not None:
-                return settled
             promised = True
-    return _NONE if promised else None
+            if _CONDITIONAL.search(text, max(0, start - 200), start):
+                continue
+            settled = settle(text[match.end() : match.end() + _SPAN], options)
+            if settled is not None:
+                return _unless_contradicted(settled, text[max(0, start - 250) : start], options)
+    return NOTHING if promised else None
 
 
 def _from_the_end(text: str, word: str) -> Iterator[int]:
     position = text.rfind(word)
     for _ in range(8):
-        if position < 1:
+        if position < 0:
             return
         yield position
         position = text.rfind(word, 0, position)
+
+
+_PAIR = re.compile(r"(?:^|\s|\*)\(?([A-Z])[):.][ *]{1,3}([^\n.(*]{1,80})")
+
+
+def _unless_contradicted(settled: Settled, before: str, options: Options) -> Settled:
+    """Let "D) right … the final answer is: D" settle nothing where D is another option."""
+    pairs = [m for m in _PAIR.finditer(before) if m.group(1) in options.keys]
+    if not pairs or pairs[-1].group(1) != settled.letter or len(before) - pairs[-1].end() > 40:
+        return settled
+    said = options.exactly(fold(marked(pairs[-1].group(2), options.letters)))
+    same = said is None or options.texts[said] == options.texts[pairs[-1].group(1)]
+    return settled if same else NOTHING
 
 
 _CHOSEN_AFTER = re.compile(
     rf"\b{_ADJECTIVES} (?:option|choice|selection|conclusion|response|direction|statement)\b"
     r"(?: (?:to|for|from|among|based on|given|here)\b[^.:\n]{0,60}?)?\W{0,3}"
     r"(?::|\b(?:is|would be|should be|must be|will be|are)\b)[\s:]*"
-    r"|\b(?:i|we) (?:would |will |'ll |'d |can |must |therefore |thus )?(?:choose|select|pick|go with|opt for)\b[\s:]*"
-    r"|\b(?:therefore|thus|hence|so|conclu\w+)\b[^.\n:]{0,80}:[\s]*(?=\W{0,3}[A-Z]\b)",
-    re.I,
+    r"|\b(?:i|we) (?:would |will |can |must |therefore |thus )?"
+    r"(?:choose|select|pick|go with|opt for)\b[\s:]*"
+    r"|\b(?:therefore|thus|hence|so|conclu\w+)\b[^.\n:]{0,80}:\s*(?=\W{0,3}[A-Z]\b)",
+    re.IGNORECASE,
 )
 _CHOSEN_BEFORE = re.compile(
-    r"\b(?:option|choice|answer) [\"'(*]*([A-Z])\b[^.\n]{0,60}? (?:is|seems|appears|would be|as) "
-    r"(?:the |to be )*(?:most |best )?(?:correct|right|accurate|best|appropriate|likely|answer|plausible|fitting|suitable|final)"
+    r"\b(?:[Oo]ption|[Cc]hoice|[Aa]nswer) [\"'(*]*([A-Z])\b[^.\n]{0,60}? "
+    r"(?:is|seems|appears|would be|as) (?:the |to be )*(?:most |best )?"
+    r"(?:correct|right|accurate|best|appropriate|likely|answer|plausible|fitting|suitable|final)"
 )
 
 
-def _after_other_words(text: str, options: Options) -> _Settled | None:
+def _after_other_words(text: str, options: Options) -> Settled | None:
     for match in reversed(list(_CHOSEN_AFTER.finditer(text))):
-        settled = _settle(text[match.end() : match.end() + _SPAN], options)
+        settled = settle(text[match.end() : match.end() + _SPAN], options)
         if settled is not None:
             return settled
     chosen = {m.group(1) for m in _CHOSEN_BEFORE.finditer(text)} & options.keys.keys()
-    return _Settled(chosen.pop()) if len(chosen) == 1 else None
+    return Settled(chosen.pop()) if len(chosen) == 1 else None
 
 
 # --- lines that are an option and nothing else -----------------------------------------------
 
 
-def _whole_line(text: str, options: Options) -> _Settled | None:
-    """Read a first or last line that is a letter, an option, or both."""
-    lines = [text[:_SPAN].split("\n", 1)[0], text[-_SPAN:].rsplit("\n", 1)[-1]]
-    for line in lines:
-        letter = _only_an_option(line, options)
-        if letter is not None:
-            return _Settled(letter)
+def _whole_line(text: str, options: Options) -> Settled | None:
+    """Read a first or last line that is a letter, an option, or both; never one of a list."""
+    lines = [line for line in text.split("\n") if line.strip()]
+    for line, neighbour in ((lines[0], lines[1:2]), (lines[-1], lines[-2:-1])):
+        settled = only_an_option(line[:_SPAN], options)
+        if settled is None:
+            continue
+        listed = only_an_option(neighbour[0][:_SPAN], options) if neighbour else None
+        return settled if listed in (None, settled) else NOTHING
     return None
 
 
-def _only_an_option(line: str, options: Options) -> str | None:
-    text = marked(line, options.letters)
-    head = _HEAD.match(text)
-    words = fold(text)
-    if (letter := options.exactly(words)) is not None:
-        return letter
-    if head is None:
-        lone = _LONE.fullmatch(text)
-        letter = lone.group(1).upper() if lone else ""
-        return letter if letter in options.keys else None
-    letter = options.letter(head.group(1))
-    rest = fold(text[head.end() :])
-    if rest == "" or options.exactly(rest) == letter or options.texts[letter] == rest:
-        return letter
-    return None
+def _leading_letter(text: str, options: Options) -> Settled | None:
+    """Read "B. The car goes left, because …"; a list of options begins so, too."""
+    lines = [line for line in text.split("\n") if line.strip()]
+    starts = [m.group(1) for m in map(_LETTER_FIRST.match, lines) if m]
+    if _LETTER_FIRST.match(text) is None or len(set(starts)) != 1:
+        return None
+    return settle(text, options)
 
 
-# --- conclusions in sentences ----------------------------------------------------------------
+_LETTER_FIRST = re.compile(r"[\s*\"'(\[]*(?:[Oo]ption )?([A-Z])[*\"']*[).:\]]")
 
-_SENTENCE = re.compile(r"[^.!?\n]+(?:[.!?](?=\S)[^.!?\n]*)*")
+
+# --- sentences -------------------------------------------------------------------------------
+
+_SENTENCE = re.compile(r"(?:[^.!?。\n,]|[.!?](?=\S)|,(?! which means))+(?:,(?= which means))?")
 _CONCLUDES = re.compile(
     r"\b(?:therefore|thus|hence|consequently|in conclusion|conclu\w+|in summary|overall|final(?:ly)?"
-    r"|so,? (?:the|it|they|he|she|this)|accordingly|as a result|answer)\b",
-    re.I,
+    r"|so,? (?:the|it|they|he|she|this)|accordingly|as a result|answer|which means)\b",
+    re.IGNORECASE,
 )
-_SHORT_WORDS = 40
-
-
-def _concluding_sentence(text: str, options: Options) -> _Settled | None:
-    sentences = _SENTENCE.findall(text[-2000:])
-    for sentence in reversed(sentences):
-        if _CONCLUDES.search(sentence):
-            settled = _named(sentence, options)
-            if settled is not None:
-                return settled
-    return None
-
-
-def _last_claim(text: str, options: Options) -> _Settled | None:
-    """Read a response that breaks off by the last thing it says about an option in words.
-
-    Numbers are left out: in a text about frames they count many things.
-    """
-    if all(words.isdigit() for words in options.texts.values()):
-        return None
-    for sentence in reversed(_SENTENCE.findall(text[-3000:])):
-        if _WONDERS.search(sentence):
-            continue
-        found = options.mentions(fold(marked(sentence, options.letters)), of_motion=True)
-        letters = {mention.letter for mention in found}
-        if letters:
-            sure = len(letters) == 1 and _SURE.search(sentence)
-            return _Settled(letters.pop()) if sure else _NONE
-    return None
-
-
 _WONDERS = re.compile(
     r"\b(?:to (?:determine|answer|identify|decide|find|solve|analy[sz]e|assess|evaluate|figure)"
     r"|whether|question|if|options?|let'?s|we need|i need|i will|would|could|might|may|possibl\w+"
@@ -233,110 +219,68 @@ _SURE = re.compile(
     r"|hence|appear\w*|seem\w*|consistent(?:ly)?|definit\w+|observ\w+|overall)\b",
     re.IGNORECASE,
 )
+_SHORT_WORDS = 60
+_NO = re.compile(r"\b(?:not|no|never|none)\b")
 
 
-def _short_response(text: str, options: Options) -> _Settled | None:
-    if len(text) < 1000 and len(text.split()) <= _SHORT_WORDS:
-        return _settle(text, options)
+def _concluding_sentence(text: str, options: Options) -> Settled | None:
+    for sentence in reversed(_SENTENCE.findall(text[-2000:])):
+        if _CONCLUDES.search(sentence):
+            settled = named(sentence, options)
+            if settled is not None:
+                return settled
     return None
 
 
-# --- reading one stretch ---------------------------------------------------------------------
-
-_WRAP = r"[\s\"'$(\[{<:=.,>-]*"
-_LEAD = (
-    rf"{_WRAP}(?:(?:the |an? )?(?:option|choice|letter|answer|correct|definitely|clearly|likely"
-    rf"|most|probably|is|be|indeed|also|still|simply|either|number)\b{_WRAP})*"
-)
-_HEAD = re.compile(rf"{_LEAD}({MARK})(?=[^\w]|$)")
-_LONE = re.compile(rf"{_LEAD}([a-z])[\s\"'$)\]}}.:>]*")
-_JOINED = re.compile(
-    rf"[\s\"')\]}}]*(?:,? ?(?:and|or|nor)\b(?:/or\b)?|[,/&+])[\s\"'(\[]*(?:option |choice |letter )?[\"'(\[]*({MARK})(?!\w)"
-)
-_ONLY_LETTERS = re.compile(rf"(?:\W|{MARK})*")
-_ALL_MARKS = frozenset(chr(code) for code in range(ord(MARK[1]), ord(MARK[3]) + 1))
-_VERB_AFTER_A = re.compile(
-    r" (?:is|as|because|since|based|with|for|from|given|seems|would|appears|but|which|that|due|in) "
-)
-_NO_MARK = rf"(?:(?!{MARK})[\W_])*"
-_PLACEHOLDER = re.compile(rf"{_NO_MARK}(?:(?:letter|answer|option|your answer|x)\b{_NO_MARK})?")
-
-
-def _settle(span: str, options: Options) -> _Settled | None:
-    """Read the first line of what a model marked as its answer; None when it holds nothing."""
-    line = _first_line(span)
-    text = marked(line, options.letters)
-    if _PLACEHOLDER.fullmatch(text):
+def _short_response(text: str, options: Options) -> Settled | None:
+    """Read a few sentences by the last one that names one option."""
+    if len(text) > 1000 or len(text.split()) > _SHORT_WORDS:
         return None
-    words = fold(text)
-    if (letter := options.exactly(words)) is not None:
-        return _Settled(letter)
-    head = _HEAD.match(text)
-    if head is not None:
-        settled = _from_letter(text, head, options)
-        if settled is not None:
-            return settled
-    lone = _LONE.fullmatch(text)
-    if lone is not None and lone.group(1).upper() in options.keys:
-        return _Settled(lone.group(1).upper())
-    return _named(line, options) or _NONE
+    sentences = _SENTENCE.findall(text)
+    if len(sentences) == 1 and (settled := settle(text, options)) and settled.letter:
+        return settled
+    words = [fold(marked(sentence, options.letters)) for sentence in reversed(sentences)]
+    readers = (
+        lambda said: [m.letter for m in options.mentions(said, of_motion=True)],
+        lambda said: [m.letter for m in options.mentions(said)],
+        lambda said: [m.letter for m in options.paraphrased(said)],
+        lambda said: [letter for letter in (options.closest(said),) if letter],
+        lambda said: [options.exactly("no")] if _NO.search(said) else [],
+    )
+    for reader in readers:
+        for said in words:
+            letters = set(reader(said)) - {None}
+            if len(letters) == 1:
+                return Settled(letters.pop())
+    return NOTHING
 
 
-def _first_line(span: str) -> str:
-    for line in span.split("\n"):
-        if any(character.isalnum() for character in line):
-            return line
-    return ""
+def _last_claim(text: str, options: Options) -> Settled | None:
+    """Read a response that breaks off by the last thing it says about an option in words.
+
+    Numbers are left out: in a text about frames they count many things.
+    """
+    if all(words.isdigit() for words in options.texts.values()):
+        return None
+    for sentence in reversed(_SENTENCE.findall(text[-3000:])):
+        if _WONDERS.search(sentence):
+            continue
+        words = fold(marked(sentence, options.letters))
+        found = options.mentions(words, of_motion=True) or options.paraphrased(words)
+        letters = {mention.letter for mention in found}
+        if letters:
+            sure = len(letters) == 1 and _SURE.search(sentence)
+            return Settled(letters.pop()) if sure else NOTHING
+    return None
 
 
-def _from_letter(text: str, head: re.Match[str], options: Options) -> _Settled | None:
-    letter = options.letter(head.group(1))
-    rest = text[head.end() :]
-    joined = _JOINED.match(rest)
-    if joined is not None and joined.group(1) != head.group(1):
-        return _NONE
-    if (more := _ONLY_LETTERS.fullmatch(rest)) and set(more.group()) & _ALL_MARKS - {head.group(1)}:
-        return _NONE
-    words = fold(rest)
-    if head.group(1) == ARTICLE_MARK and rest[:1] == " " and rest[1:2].isalpha():
-        own = options.texts[letter]
-        if not (words.startswith(own) and own) and not _VERB_AFTER_A.match(rest):
-            return None
-    other = options.at_start(words)
-    if other is not None and options.texts[other] != options.texts[letter]:
-        own = options.texts[letter]
-        if not (own and words.startswith(own)):
-            return _NONE  # the letter says one thing and its words another
-    return _Settled(letter)
-
-
-def _named(sentence: str, options: Options) -> _Settled | None:
-    """Return the one option that a sentence names, by letter or else in words."""
-    text = marked(sentence, options.letters)
-    letters = {
-        options.letter(m.group(1)) for m in _LETTER_NAMED.finditer(text)
-    }
-    if len(letters) == 1:
-        return _Settled(letters.pop())
-    if letters:
-        return _NONE
-    named = {mention.letter for mention in options.mentions(fold(text))}
-    if len(named) == 1:
-        return _Settled(named.pop())
-    return _NONE if named else None
-
-
-_LETTER_NAMED = re.compile(
-    rf"(?<!\w)({MARK})(?:(?=[\"')\]:.,;}}]|$)|(?<!{ARTICLE_MARK})(?!\w))"
-)
-
-_STAGES: tuple[Callable[[str, Options], _Settled | None], ...] = (
+_STAGES: tuple[Callable[[str, Options], Settled | None], ...] = (
     _after_boxes,
     _after_markers,
     _whole_line,
     _after_other_words,
-    _short_response,
+    _leading_letter,
     _concluding_sentence,
+    _short_response,
     _last_claim,
 )
-assert MAX_CHARACTERS > _SPAN

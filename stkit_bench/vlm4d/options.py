@@ -1,4 +1,4 @@
-"""The four options of a question: their spellings, and where a text names them."""
+"""The options of a question: their spellings, and where a text names them. Standard library."""
 
 from __future__ import annotations
 
@@ -24,41 +24,84 @@ _NUMBER_WORDS = {
         "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen"
         " fifteen sixteen seventeen eighteen nineteen twenty".split()
     )
-}
+} | {"twice": "2", "thrice": "3", "once": "1"}
 _NUMBER_WORD = re.compile(rf"\b(?:{'|'.join(_NUMBER_WORDS)})\b")
+#: "once the car stops" and "one of them" count nothing.
+_NOT_COUNTED = re.compile(
+    r"\bonce(?= (?:the|it|he|she|they|an?|this|that|we|you) )"
+    r"|(?<=the )\bone\b|(?<=this )\bone\b|(?<=each )\bone\b|(?<=no )\bone\b"
+    r"|(?<=left )\bone\b|(?<=right )\bone\b|(?<=other )\bone\b|(?<=same )\bone\b"
+    r"|\bone(?= (?:of|that|which|who|is|on|in|with|another|side|can|by|direction)\b)"
+)
 _SPELLINGS = tuple(
     (re.compile(pattern), plain)
     for pattern, plain in (
-        (r"\b(?:counter|anti)[ -]?(?:clock[ -]?wise)\b", "counterclockwise"),
+        (r"\b(?:counter|anti)[ -]?clock[ -]?wise\b", "counterclockwise"),
         (r"\bclock-wise\b", "clockwise"),
         (r"\b(to|up|down|for|back|left|right|in|out|after|side)wards\b", r"\1ward"),
         (r"\bfarther\b", "further"),
-        (r"\b(?:is|are|was|were|does|do|did)n'?t\b", "not"),
-        (r"\b(?:does|do|did|is|are|was|were) not\b", "not"),
+        (r"\b(?:is|are|was|were|does|do|did|has|have) ?(?:not\b|n'?t\b)", "not"),
         (r"\bther are\b", "there are"),
-        (r"[^\w\ue010-\ue029]+", " "),
+        (r"\b(left|right|top|bottom)(?: end| edge| hand)?(?: side)?(?: of (?:the|its|their) \w+)?"
+         r" to (?:the |its |their )?(left|right|top|bottom)\b", r"\1 to \2"),
     )
-)
-#: Other words for an option, tried where the option's own words are not there.
-_PARAPHRASES = (
-    (re.compile(r"^(?:to the )?left$"), r"leftward|(?:to|toward)(?: the| its| their| his| her)? left"),
-    (re.compile(r"^(?:to the )?right$"), r"rightward|(?:to|toward)(?: the| its| their| his| her)? right"),
-    (re.compile(r"^(?:to the )?(up|down|for|back)(?:ward)?$"), r"\1ward"),
-    (
-        re.compile(r"^(?:not moving|stationary|staying in place|not move|no movement)$"),
-        r"stationary|motionless|standing still|not mov(?:e|ing)|staying in place|remain(?:s|ed|ing)? still",
-    ),
-    (re.compile(r"^not (spin|rotat|turn)(?:n?ing)$"), r"not \1(?:e|es|n?ing)?"),
 )  # fmt: skip
-_ABSENT = re.compile(r"^(?:there (?:is|are) )?no (.+?)(?: there| in th(?:e|is) (?:video|scene)s?)?$")
+_NOT_WORDS = re.compile(r"[^\w\ue010-\ue029]+")
+#: Other words for an option, tried where no option's own words are there.
+_PARAPHRASES = (
+    (r"(?:to the |toward the )?left", r"leftward"),
+    (r"(?:to the |toward the )?right", r"rightward"),
+    (r"(up|down)(?:ward)?", r"\1ward|\1"),
+    (r"back", r"backward"),
+    (
+        r"not moving|stationary|staying in place|not move|no movement",
+        r"stationary|motionless|standing still|not mov(?:e|ing)|staying in place"
+        r"|remain(?:s|ed|ing)? (?:still|in place)",
+    ),
+    (
+        r"(?:not|no) (spin|rotat|turn)(?:n?ing|ion|e|s)?",
+        r"(?:not|without(?: any)?) \1(?:e|es|n?ing)?",
+    ),
+    (r"(?:coming |getting |moving )?closer|coming toward", r"toward the (?:camera|viewer)"),
+    (r"(?:going |getting |moving )?(?:further )?away", r"away from the (?:camera|viewer)"),
+    (r"0", r"none|never|no times?"),
+)
+_PARAPHRASE_PATTERNS = tuple((re.compile(p), other) for p, other in _PARAPHRASES)
+_ABSENT = re.compile(r"(?:there (?:is|are) )?no (.+?)(?: there| in th(?:e|is) (?:video|scene)s?)?")
 _NEGATED = re.compile(
     r"(?:\b(?:not|no|never|nor|neither|without|than|instead of|opposed to|except|unlike|excluding"
-    r"|eliminat\w+|rul\w+ out|versus)(?: (?:the|a|an|to|toward|towards|from|moving|going|turning"
-    r"|in|any|of|be|just|simply|only|either|option|on|at|it|is|it's))*) $"
+    r"|eliminat\w+|rul\w+ out|versus)(?: (?:the|a|an|to|toward|from|moving|going|turning|it"
+    r"|in|any|of|be|just|simply|only|either|option|on|at|is|its))*) $"
 )
-_ONWARD = re.compile(r" (?:side )?(?:of \w+ \w+ )?to (?:the |its |their )?")
+_COMES_FROM = re.compile(r"\bfrom (?:the |its |their |his |her )?$")
+_ONWARD = re.compile(r" to (?:the |its |their )?")
+_TOWARD = re.compile(r" (?:the |its |their |his |her )?")
 _PLACE = re.compile(r"\b(?:on|at|from|near|in|bottom|top) (?:the |its |their |his |her |one )?$")
+_MOVES = re.compile(
+    r"\b(?:mov|go|head|turn|walk|run|fly|rotat|spin|travel|swim|driv|ski|rid|roll|jump|step)\w* "
+    r"(?:to |toward )?(?:the |its |their |his |her )?$"
+)
 _BODY_PART = re.compile(r" (?:hand|foot|leg|arm|eye|shoulder|knee|elbow|thumb)s?\b")
+_SIDES_OF_A_BODY = frozenset(("both", "neither", "both hands", "both equally", "both feet"))
+
+
+#: A denied part of a sentence, up to the next comma-free turn.
+_DENIAL = re.compile(r"\b(?:not|no|never)\b(?: (?!but\b)\w+){0,8}")
+_WAYS = frozenset("left right up down clockwise counterclockwise forward backward".split())
+_FILLERS = frozenset(
+    "a an the of in on to is are was were be it he she they its his her their and with at there"
+    " some video scene moving coming going getting".split()
+)
+_ENDINGS = re.compile(r"(?<=\w{3})(?:ing|ed|es|s|e|selve|selves|self)$")
+
+
+_SIDE_OF_A_BODY = re.compile(r"\b(?:left|right) (?:hand|foot|leg|arm)s?\b")
+
+
+def _content(folded: str) -> frozenset[str]:
+    """Return the stems of the words that tell something and are not denied."""
+    words = _DENIAL.sub(" ", folded).split()
+    return frozenset(_ENDINGS.sub("", word) for word in words if word not in _FILLERS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +119,15 @@ def marked(text: str, letters: re.Pattern[str]) -> str:
     return " ".join(normalize(found).translate(_MARKUP).split())
 
 
+@lru_cache(maxsize=4096)
 def fold(text: str) -> str:
-    """Return normalised text as plain words: digits for number words, one spelling, no marks."""
+    """Return normalised text as plain words: digits for number words, one spelling, no signs."""
     for pattern, plain in _SPELLINGS:
         text = pattern.sub(plain, text)
-    return _NUMBER_WORD.sub(lambda m: _NUMBER_WORDS[m.group()], text).strip()
+    if "on" in text:
+        text = _NOT_COUNTED.sub("some", text)
+    text = _NUMBER_WORD.sub(lambda m: _NUMBER_WORDS[m.group()], text)
+    return _NOT_WORDS.sub(" ", text).strip()
 
 
 @dataclass(frozen=True)
@@ -91,16 +138,15 @@ class Options:
         keys: upper-case letter to the key as it was given.
         texts: folded text of each upper-case letter.
         letters: finds an option letter that stands alone.
-        named: finds any option's own words, the longest first.
-        paraphrased: finds other words for an option; one group per option.
     """
 
     keys: dict[str, str]
     texts: dict[str, str]
     letters: re.Pattern[str]
-    named: re.Pattern[str]
-    paraphrased: re.Pattern[str] | None
+    _named: re.Pattern[str]
+    _paraphrased: re.Pattern[str] | None
     _owners: dict[str, str]
+    _about_hands: bool
 
     def letter(self, mark: str) -> str:
         """Return the option letter of a mark."""
@@ -108,7 +154,7 @@ class Options:
 
     def at_start(self, folded: str) -> str | None:
         """Return the option whose words the text begins with; the longest one."""
-        match = self.named.match(folded)
+        match = self._named.match(folded)
         return self._owners[match.group()] if match else None
 
     def exactly(self, folded: str) -> str | None:
@@ -116,38 +162,74 @@ class Options:
         return self._owners.get(folded)
 
     def mentions(self, folded: str, *, of_motion: bool = False) -> list[Mention]:
-        """Return the options that a text names without denying them, by place.
+        """Return the options that a sentence names without denying them, by place.
 
+        Where several are named, those behind a verb of motion count: "the right car goes uphill".
         With ``of_motion`` a place is no mention: "the one on the left" says nothing of a way.
         """
         found = [
             Mention(self._owners[m.group()], m.start(), m.end())
-            for m in self.named.finditer(folded)
+            for m in self._named.finditer(folded)
         ]
-        if not found and self.paraphrased is not None:
-            found = [
-                Mention(str(m.lastgroup), m.start(), m.end())
-                for m in self.paraphrased.finditer(folded)
-            ]
+        return self._meant(found, folded, of_motion)
+
+    def paraphrased(self, folded: str) -> list[Mention]:
+        """Return the options that a sentence names in other words, by place."""
+        if self._paraphrased is None:
+            return []
+        found = self._paraphrased.finditer(folded)
+        mentions = [Mention(str(m.lastgroup), m.start(), m.end()) for m in found]
+        return self._meant(mentions, folded, of_motion=False)
+
+    def _meant(self, found: list[Mention], folded: str, of_motion: bool) -> list[Mention]:
         starts = {mention.start for mention in found}
-        return [
+        kept = [
             m
             for m in found
-            if not _denied(folded, m, starts) and not (of_motion and _is_place(folded, m))
+            if not self._denied(folded, m, starts)
+            and not (of_motion and _PLACE.search(folded, max(0, m.start - 20), m.start))
         ]
+        if len({m.letter for m in kept}) > 1:
+            moved = [m for m in kept if _MOVES.search(folded, max(0, m.start - 40), m.start)]
+            return moved or kept
+        return kept
 
+    def closest(self, folded: str) -> str | None:
+        """Return the option that shares clearly the most of its own words with a sentence.
 
-def _denied(folded: str, mention: Mention, starts: set[int]) -> bool:
-    if _BODY_PART.match(folded, mention.end):
-        return True
-    onward = _ONWARD.match(folded, mention.end)
-    if onward is not None and onward.end() in starts:  # "from left to right" goes right
-        return True
-    return bool(_NEGATED.search(folded, max(0, mention.start - 60), mention.start))
+        Words that all options share tell nothing, nor does what is denied; more than half of an
+        option's other words must be there.
+        """
+        if not self._about_hands:
+            folded = _SIDE_OF_A_BODY.sub(" ", folded)
+        said = _content(folded)
+        words = {letter: _content(text) for letter, text in self.texts.items()}
+        shared = frozenset.intersection(*words.values())
+        scores = sorted(
+            (
+                (len((own - shared) & said) / len(own - shared), letter)
+                for letter, own in words.items()
+                if own - shared and own & _WAYS <= said
+            ),
+            reverse=True,
+        )
+        if not scores or scores[0][0] <= 0.5 or (len(scores) > 1 and scores[1][0] == scores[0][0]):
+            return None
+        return scores[0][1]
 
-
-def _is_place(folded: str, mention: Mention) -> bool:
-    return bool(_PLACE.search(folded, max(0, mention.start - 20), mention.start))
+    def _denied(self, folded: str, mention: Mention, starts: set[int]) -> bool:
+        if not self._about_hands and _BODY_PART.match(folded, mention.end):
+            return True
+        onward = _ONWARD.match(folded, mention.end)  # "left to right" goes right
+        if onward is None and folded[mention.start : mention.end] == "toward":
+            onward = _TOWARD.match(folded, mention.end)  # "towards the left" goes left
+        if onward is not None and onward.end() in starts:
+            return True
+        before = max(0, mention.start - 60)
+        if " to " not in folded[mention.start : mention.end]:
+            if _COMES_FROM.search(folded, before, mention.start):
+                return True
+        return bool(_NEGATED.search(folded, before, mention.start))
 
 
 def options_of(choices: Mapping[str, object]) -> Options:
@@ -177,26 +259,40 @@ def _prepared(choices: tuple[tuple[str, str], ...]) -> Options:
     return Options(
         keys=keys,
         texts=texts,
-        letters=re.compile(rf"(?<![^\W_])[{''.join(keys)}](?![^\W_])(?!['’][a-z])"),
-        named=re.compile(rf"\b(?:{named})\b"),
-        paraphrased=_paraphrased(owners),
+        letters=re.compile(rf"(?<![^\W_])(?<![Nn]/)[{''.join(keys)}](?![^\W_])(?!['’][a-z])"),
+        _named=re.compile(rf"\b(?:{named})\b"),
+        _paraphrased=_paraphrases(owners),
         _owners=owners,
+        _about_hands=any(t in _SIDES_OF_A_BODY or "hand" in t.split() for t in owners),
     )
 
 
-def _paraphrased(owners: dict[str, str]) -> re.Pattern[str] | None:
+def _paraphrases(owners: dict[str, str]) -> re.Pattern[str] | None:
     groups: dict[str, list[str]] = {}
     for text, letter in owners.items():
-        for pattern, other in _PARAPHRASES:
-            match = pattern.match(text)
+        for pattern, other in _PARAPHRASE_PATTERNS:
+            match = pattern.fullmatch(text)
             if match:
                 groups.setdefault(letter, []).append(match.expand(other))
-        absent = _ABSENT.match(text)
+        absent = _ABSENT.fullmatch(text)
         if absent:
-            noun = re.escape(absent.group(1).removesuffix("s"))
-            groups.setdefault(letter, []).append(rf"no (?:\w+ )?{noun}s?")
+            groups.setdefault(letter, []).append(_absence(absent.group(1)))
     if not groups:
         return None
     return re.compile(
         "|".join(rf"(?P<{letter}>\b(?:{'|'.join(p)})\b)" for letter, p in groups.items())
     )
+
+
+def _absence(noun: str) -> str:
+    """Return a pattern of the ways to say that a thing is not to be seen."""
+    stem = re.escape(re.sub(r"(?<=..)(?<!s)e?s$", "", noun))
+    thing = rf"{stem}(?:s?e?s|s?e)?".replace("people", "(?:people|person)")
+    return rf"not?(?: {_SHOW})* {thing}|{thing} not {_SEEN}"
+
+
+_SHOW = (
+    r"(?:contain|show|include|depict|feature|have|see|seen|any|an?|visible|presence|of|actual|signs?"
+    r"|evidence)"
+)
+_SEEN = r"(?:visible|present|shown|seen|depicted|in the|there)"
