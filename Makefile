@@ -85,7 +85,7 @@ $(FOR_DEMO): $(CREATED) $(PINNED)
 
 $(FOR_TEST): $(CREATED) $(PINNED)
 	@echo "Installing what the tests need into $(VENV) (670 MB, once) ..."
-	@$(PIP_INSTALL) --editable ".[video,eval,dev]"
+	@$(PIP_INSTALL) --editable ".[video,eval,ray,dev]"
 	@touch $(FOR_DEMO) $@
 
 # torch goes first and as pinned: asked for without a version it brings several GB of GPU

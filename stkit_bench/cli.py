@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 
 from stkit_bench.commands import compare, demo, score, select
+from stkit_datasets.cli import stop_quietly
 
 __all__ = ["main"]
 
@@ -42,6 +43,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = build_parser().parse_args(argv)
     try:
         status: int = arguments.run(arguments)
+    except BrokenPipeError:
+        return stop_quietly()
     except (ValueError, OSError) as error:
         sys.stderr.write(f"stkit-bench: error: {error}\n")
         return 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,6 +25,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     except StkitError as error:
         sys.stderr.write(f"stkit: {error}\n")
         return 2
+    except BrokenPipeError:
+        return stop_quietly()
+
+
+def stop_quietly() -> int:
+    """End a command whose reader, such as ``head``, has seen enough; 141 as of SIGPIPE."""
+    # Python flushes standard output once more when it ends, which must not fail again.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 141
 
 
 def _parser() -> argparse.ArgumentParser:

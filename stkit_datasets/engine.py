@@ -87,6 +87,8 @@ def _run_on_ray(
         ray.init(address=address, log_to_driver=False)
     if not jobs:
         return
+    # The caller's own bar shows units and questions; Ray's would show blocks beside it.
+    ray.data.DataContext.get_current().enable_progress_bars = False
     shared = ray.put((function, list(jobs)))
 
     def run(row: dict[str, Any]) -> dict[str, Any]:

@@ -80,9 +80,12 @@ def settings(logs: Path, out: Path, engine: Engine) -> BuildConfig:
 
 
 @pytest.mark.ray
-def test_ray_keeps_errors_of_bad_input(cluster) -> None:
-    with pytest.raises(SourceError, match=r"numbers\.txt: row 3: three is broken"):
-        list(Engine("ray", 0).run(broken_at_three, list(range(5))))
+def test_ray_keeps_errors_of_bad_input(cluster, tmp_path: Path) -> None:
+    broken = make_busy_log(tmp_path / "data", "log-a") / "annotations.feather"
+    broken.write_bytes(broken.read_bytes()[:100])
+    with pytest.raises(SourceError, match=r"log-a.annotations\.feather"):
+        build(settings(tmp_path / "data", tmp_path / "out", Engine("ray", 0)), progress=False)
+    assert not (tmp_path / "out" / "argoverse2").exists()
 
 
 @pytest.mark.ray
