@@ -31,6 +31,9 @@ _FINE_PER_GRID = 5
 _ROUND_DECIMALS = 6
 _OVERLAP = 1.0
 """Bodies whose circles come nearer than this share of the sum of their radii overlap."""
+_CIRCLING_S = 3.0
+_CIRCLING_RAD = math.radians(270)
+"""Bodies that turn by more than this within those seconds have lost their path."""
 _CLEAR_M = 6.0
 """Room around a fixed camera in which no scenery stands."""
 
@@ -169,8 +172,23 @@ def _play(draft: Draft, n_frames: int) -> tuple[tuple[Body, ...], Motion]:
         bodies = tuple(agent.body for agent in draft.agents)
         motion = simulate(draft.agents, fine)
         keep = _apart(bodies, motion)
+        keep = keep[~_circling(motion)[keep] | (keep == 0)]
     on_grid = Motion(*(part[keep, ::_FINE_PER_GRID] for part in motion))
     return tuple(bodies[i] for i in keep), on_grid
+
+
+def _circling(motion: Motion) -> NDArray[np.bool_]:
+    """(N,) bodies that lost their path and walk in circles around a point of it.
+
+    Steering for a point ahead overshoots a corner that is too sharp for the body, which then goes
+    round and round. Nothing that follows its path makes most of a full turn in so short a time.
+    """
+    window = round(_CIRCLING_S * _FINE_PER_GRID / GRID_STEP_S)
+    headings = motion.headings_rad
+    if headings.shape[1] <= window:
+        window = headings.shape[1] - 1
+    turned = np.abs(headings[:, window:] - headings[:, :-window])
+    return np.asarray((turned > _CIRCLING_RAD).any(axis=1))
 
 
 def _apart(bodies: tuple[Body, ...], motion: Motion) -> NDArray[np.intp]:

@@ -192,14 +192,16 @@ def _columns_of_lines(
             elif isinstance(value, bool) or not isinstance(value, _PYTHON_TYPES[kind]):
                 rule = f"expected {name} to be a {kind}, got {_shown(value)}"
                 raise SourceError(path, rule, f"line {number}")
-            columns[name].append(_as_float(value) if kind == "number" else value)
+            columns[name].append(
+                _as_float(value) if isinstance(value, (int, float)) and kind == "number" else value
+            )
     arrays = {name: pa.array(columns[name], _ARROW_TYPES[kind]) for name, kind in known.items()}
     return pa.table(arrays), np.array(numbers, dtype=np.int64)
 
 
-def _as_float(value: float | None) -> float | None:
+def _as_float(value: float) -> float:
     try:
-        return None if value is None else float(value)
+        return float(value)
     except OverflowError:  # a whole number of over 308 digits; refused with its row later
         return float("inf")
 

@@ -267,3 +267,9 @@ def test_every_template_occurs_in_both_splits_domains(scenes, source):
     validation = source.units("validation")
     domains = {source.scene("validation", unit).domain for unit in validation[:8]}
     assert domains == {"driving", "sports"}
+
+
+def test_nobody_in_traffic_goes_in_circles(scenes):
+    for scene in (scene for scene in scenes if scene.domain == "driving"):
+        turned = np.abs(scene.headings_rad[1:, 6:] - scene.headings_rad[1:, :-6])
+        assert turned.max(initial=0.0) <= np.radians(270)
