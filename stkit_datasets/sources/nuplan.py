@@ -25,8 +25,8 @@ from stkit_datasets.errors import ConfigError, SourceError
 from stkit_datasets.sources.base import SPLITS, Skipped, UnitResult
 from stkit_datasets.sources.nuplan_db import open_log
 from stkit_datasets.sources.nuplan_scene import read_grid, read_tracks, read_views
-from stkit_datasets.sources.options import SamplingConfig, config_from_options
-from stkit_datasets.sources.views import Recording, camera_names, cut_clips
+from stkit_datasets.sources.options import config_from_options
+from stkit_datasets.sources.views import Recording, RigConfig, cut_clips
 
 CAMERAS = ("CAM_F0", "CAM_L0", "CAM_L1", "CAM_L2", "CAM_R0", "CAM_R1", "CAM_R2", "CAM_B0")
 
@@ -37,18 +37,11 @@ _SEPARATOR = "+"
 
 
 @dataclass(frozen=True)
-class NuPlanConfig(SamplingConfig):
-    """What may be set for this source.
+class NuPlanConfig(RigConfig):
+    """What may be set for this source."""
 
-    Attributes:
-        cameras: which cameras make clips, in this order.
-    """
-
+    known = CAMERAS
     cameras: tuple[str, ...] = CAMERAS
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        object.__setattr__(self, "cameras", camera_names(self.cameras, CAMERAS))
 
 
 @cache

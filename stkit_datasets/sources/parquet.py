@@ -19,6 +19,9 @@ from stkit_datasets.sources.columns import MAX_MAGNITUDE, Columns, ColumnType, c
 RIGID_TOLERANCE = 0.01
 """How far a rotation matrix times its transpose may be from one."""
 
+LAST_ROW_TOLERANCE = 1e-6
+"""How far the last row of a pose may be from 0 0 0 1."""
+
 _BATCH_ROWS = 8
 _BUFFER_BYTES = 1 << 20
 
@@ -89,13 +92,13 @@ def rigid_matrices(columns: Columns, name: str) -> FloatArray:
         raise columns.error(rule, int(np.argmax(wrong)), name)
     values = pc.list_flatten(column).cast(pa.float64()).to_numpy()
     poses: FloatArray = np.array(values, dtype=np.float64).reshape(-1, 4, 4)
+    rotations = poses[:, :3, :3]
     with np.errstate(invalid="ignore", over="ignore"):
-        rotations = poses[:, :3, :3]
         off = np.abs(rotations @ np.swapaxes(rotations, 1, 2) - np.eye(3)).max(axis=(1, 2))
-        rigid = (off <= RIGID_TOLERANCE) & (np.abs(poses[:, 3] - [0, 0, 0, 1]).max(axis=1) < 1e-6)
-        rigid &= (np.linalg.det(np.where(np.isfinite(rotations), rotations, 0.0)) > 0) & (
-            np.abs(poses[:, :3, 3]).max(axis=1) <= MAX_MAGNITUDE
-        )
+    rigid = off <= RIGID_TOLERANCE  # false for NaN
+    rigid &= np.linalg.det(np.where(rigid[:, None, None], rotations, np.eye(3))) > 0
+    rigid &= np.abs(poses[:, :3, 3]).max(axis=1) <= MAX_MAGNITUDE
+    rigid &= np.abs(poses[:, 3] - [0, 0, 0, 1]).max(axis=1) < LAST_ROW_TOLERANCE
     if not rigid.all():
         rule = "expected a rigid 4 x 4 matrix: a rotation, a finite translation, last row 0 0 0 1"
         raise columns.error(rule, int(np.argmin(rigid)), name)

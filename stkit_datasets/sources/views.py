@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,10 +14,37 @@ from stkit_datasets.clip import Camera, Clip, FloatArray, Frames, Tracks
 from stkit_datasets.errors import ConfigError
 from stkit_datasets.sources.base import MIN_FRAMES, Skipped, UnitResult, windows
 from stkit_datasets.sources.columns import Columns
+from stkit_datasets.sources.options import SamplingConfig
 
 IntArray = NDArray[np.int64]
 
 NS_PER_US = 1000
+
+
+@dataclass(frozen=True)
+class RigConfig(SamplingConfig):
+    """What may be set for a source with named cameras.
+
+    A source's own config says which there are, in ``known``, and repeats them as the default.
+
+    Attributes:
+        cameras: which cameras make clips, in this order.
+    """
+
+    known: ClassVar[tuple[str, ...]] = ()
+    cameras: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        cameras: object = self.cameras
+        if isinstance(cameras, str) or not isinstance(cameras, Sequence) or not cameras:
+            raise ConfigError(f"cameras must be a list of names, got {cameras!r}")
+        if sum(name in cameras for name in self.known) != len(cameras):
+            raise ConfigError(
+                f"cameras must be different names among {', '.join(self.known)}; "
+                f"got {', '.join(map(repr, cameras))}"
+            )
+        object.__setattr__(self, "cameras", tuple(cameras))
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,23 +133,6 @@ def cut_clips(
                 )
             )
     return UnitResult(tuple(clips), tuple(left_out))
-
-
-def camera_names(value: object, allowed: Sequence[str]) -> tuple[str, ...]:
-    """Check a user's choice of cameras.
-
-    Raises:
-        ConfigError: it is not a list of different names among ``allowed``.
-    """
-    if isinstance(value, str) or not isinstance(value, Sequence) or not value:
-        raise ConfigError(f"cameras must be a list of names, got {value!r}")
-    names = tuple(value)
-    if sum(camera in names for camera in allowed) != len(names):
-        raise ConfigError(
-            f"cameras must be different names among {', '.join(allowed)}; "
-            f"got {', '.join(map(repr, names))}"
-        )
-    return names
 
 
 def lens(distortion: FloatArray) -> tuple[str, tuple[float, ...]]:

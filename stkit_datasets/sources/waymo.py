@@ -25,14 +25,14 @@ from stkit_datasets import geometry
 from stkit_datasets.clip import Camera, FloatArray, Frames
 from stkit_datasets.errors import ConfigError, SourceError
 from stkit_datasets.sources.base import SPLITS, Skipped, UnitResult
-from stkit_datasets.sources.options import SamplingConfig, config_from_options
+from stkit_datasets.sources.options import config_from_options
 from stkit_datasets.sources.parquet import ParquetBlobs
 from stkit_datasets.sources.views import (
     NS_PER_US,
     IntArray,
     Recording,
+    RigConfig,
     View,
-    camera_names,
     cut_clips,
     nearest_rows,
     poses_of_rows,
@@ -55,18 +55,11 @@ _IMAGES = "camera_image"
 
 
 @dataclass(frozen=True)
-class WaymoConfig(SamplingConfig):
-    """What may be set for this source.
+class WaymoConfig(RigConfig):
+    """What may be set for this source."""
 
-    Attributes:
-        cameras: which cameras make clips, in this order.
-    """
-
+    known = CAMERAS
     cameras: tuple[str, ...] = CAMERAS
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        object.__setattr__(self, "cameras", camera_names(self.cameras, CAMERAS))
 
 
 class Waymo:

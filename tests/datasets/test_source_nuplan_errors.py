@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import nuplan_maker as maker
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from source_checks import FUZZ, valid_or_source_error
 
 from stkit_datasets.errors import SourceError
-from stkit_datasets.sources.base import UnitResult
 from stkit_datasets.sources.nuplan import NuPlan
 
 SCENE = maker.scene_token(0).hex()
@@ -153,27 +153,7 @@ def test_an_unknown_unit(tmp_path, unit):
         NuPlan(tmp_path).read("validation", unit)
 
 
-# ---- fuzz: a documented error or a valid result, never anything else -----------------------------
-
-FUZZ = settings(
-    max_examples=60,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
-
-
-def valid_or_source_error(root):
-    try:
-        result = read(root)
-    except SourceError:
-        return
-    assert isinstance(result, UnitResult)
-    for clip in result.clips:
-        tracks = clip.tracks
-        assert np.isfinite(clip.camera_SE3_world).all()
-        assert np.isfinite(tracks.sizes_lwh_m[tracks.annotated]).all()
-        assert np.isfinite(tracks.rotations_wxyz[tracks.annotated]).all()
+# ---- fuzz ----------------------------------------------------------------------------------------
 
 
 @FUZZ
@@ -187,7 +167,7 @@ def test_fuzz_bytes(whole, data):
     cut = data.draw(st.none() | st.integers(0, len(broken)))
     path.write_bytes(broken[:cut])
     try:
-        valid_or_source_error(root)
+        valid_or_source_error(lambda: read(root))
     finally:
         path.write_bytes(content)
 
@@ -233,6 +213,6 @@ def test_fuzz_values(whole, place, value, row):
     finally:
         connection.close()
     try:
-        valid_or_source_error(root)
+        valid_or_source_error(lambda: read(root))
     finally:
         path.write_bytes(content)

@@ -5,12 +5,12 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 import waymo_maker as maker
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from source_checks import FUZZ, valid_or_source_error
 from test_source_argoverse2_errors import with_type, with_value
 
 from stkit_datasets.errors import SourceError
-from stkit_datasets.sources.base import UnitResult
 from stkit_datasets.sources.parquet import ParquetBlobs
 from stkit_datasets.sources.waymo import Waymo
 
@@ -152,27 +152,7 @@ def test_a_folder_in_place_of_a_file(tmp_path):
         read(tmp_path)
 
 
-# ---- fuzz: a documented error or a valid result, never anything else -----------------------------
-
-FUZZ = settings(
-    max_examples=60,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
-
-
-def valid_or_source_error(root):
-    try:
-        result = read(root)
-    except SourceError:
-        return
-    assert isinstance(result, UnitResult)
-    for clip in result.clips:
-        tracks = clip.tracks
-        assert np.isfinite(clip.camera_SE3_world).all()
-        assert np.isfinite(tracks.sizes_lwh_m[tracks.annotated]).all()
-        assert np.isfinite(tracks.rotations_wxyz[tracks.annotated]).all()
+# ---- fuzz ----------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -194,7 +174,7 @@ def test_fuzz_bytes(whole, data, component):
     cut = data.draw(st.none() | st.integers(0, len(broken)))
     paths[component].write_bytes(broken[:cut])
     try:
-        valid_or_source_error(root)
+        valid_or_source_error(lambda: read(root))
     finally:
         paths[component].write_bytes(content)
 
@@ -223,6 +203,6 @@ def test_fuzz_values(whole, data, component):
         value = data.draw(ANY_NUMBER)
     pa.parquet.write_table(with_value(table, column, row, value), paths[component])
     try:
-        valid_or_source_error(root)
+        valid_or_source_error(lambda: read(root))
     finally:
         pa.parquet.write_table(table, paths[component])
