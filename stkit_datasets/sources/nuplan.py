@@ -26,7 +26,7 @@ from stkit_datasets.sources.base import SPLITS, Skipped, UnitResult
 from stkit_datasets.sources.nuplan_db import open_log
 from stkit_datasets.sources.nuplan_scene import read_grid, read_tracks, read_views
 from stkit_datasets.sources.options import config_from_options
-from stkit_datasets.sources.views import Recording, RigConfig, cut_clips
+from stkit_datasets.sources.rig import Recording, RigConfig, cut_clips
 
 CAMERAS = ("CAM_F0", "CAM_L0", "CAM_L1", "CAM_L2", "CAM_R0", "CAM_R1", "CAM_R2", "CAM_B0")
 

@@ -13,7 +13,7 @@ from stkit_datasets.sources.base import Skipped
 from stkit_datasets.sources.columns import QUATERNION_TOLERANCE, Columns
 from stkit_datasets.sources.nuplan_db import LogDatabase
 from stkit_datasets.sources.options import SamplingConfig
-from stkit_datasets.sources.views import (
+from stkit_datasets.sources.rig import (
     NS_PER_US,
     IntArray,
     View,

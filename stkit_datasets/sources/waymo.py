@@ -27,7 +27,7 @@ from stkit_datasets.errors import ConfigError, SourceError
 from stkit_datasets.sources.base import SPLITS, Skipped, UnitResult
 from stkit_datasets.sources.options import config_from_options
 from stkit_datasets.sources.parquet import ParquetBlobs
-from stkit_datasets.sources.views import (
+from stkit_datasets.sources.rig import (
     NS_PER_US,
     IntArray,
     Recording,

@@ -12,7 +12,7 @@ from stkit_datasets.clip import Camera, FloatArray, Kind, Tracks
 from stkit_datasets.errors import SourceError
 from stkit_datasets.sources.columns import Columns, ColumnType
 from stkit_datasets.sources.parquet import read_parquet, rigid_matrices
-from stkit_datasets.sources.views import (
+from stkit_datasets.sources.rig import (
     IntArray,
     grid_over,
     intrinsic_matrix,
