@@ -1,12 +1,14 @@
-"""Make ``evaluate.load("stkit_bench")`` find this package from any folder.
+"""Make ``evaluate.load("stkit_bench")`` and ``load_dataset("stkit_bench", …)`` find this package.
 
 ``evaluate`` has no registry: a name is looked up in the working directory and on the Hub. Here the
 function that does the look-up is wrapped, so that this one name leads to the script installed with
 the package and every other name is looked up as before. ``evaluate`` itself is not imported: when
 it is not loaded yet, the wrapping waits for its import.
 
-``STKIT_NO_REGISTRATION=1`` leaves ``evaluate`` alone; ``evaluate.load(stkit_bench.module_path())``
-works without any of this. Standard library only.
+The builder behind ``load_dataset`` is made known as that of ``stkit_datasets`` is.
+
+``STKIT_NO_REGISTRATION=1`` leaves both alone; ``evaluate.load(stkit_bench.module_path())``
+and the class ``stkit_bench.dataset.BenchRows`` work without any of this. Standard library only.
 """
 
 from __future__ import annotations
@@ -16,12 +18,14 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from stkit_datasets import registration
 from stkit_datasets.import_hooks import wrap_function
 from stkit_datasets.registration import OPT_OUT, is_wanted
 
-__all__ = ["MODULE_NAME", "OPT_OUT", "module_path", "register"]
+__all__ = ["BUILDER_MODULE", "MODULE_NAME", "OPT_OUT", "module_path", "register"]
 
 MODULE_NAME = "stkit_bench"
+BUILDER_MODULE = "stkit_bench.dataset"
 
 
 def module_path() -> str:
@@ -30,7 +34,8 @@ def module_path() -> str:
 
 
 def register() -> None:
-    """Wrap the look-up of ``evaluate``, now or when it is imported; a second call does nothing."""
+    """Wrap the look-ups, now or when their libraries are imported; a second call does nothing."""
+    registration.register(MODULE_NAME, BUILDER_MODULE, ("stkit_bench", "stkit_datasets"))
     if is_wanted():
         wrap_function(
             "evaluate.loading",

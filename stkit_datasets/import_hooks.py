@@ -26,8 +26,13 @@ def after_import(name: str, callback: Callback) -> None:
     module = sys.modules.get(name)
     if module is not None:
         callback(module)
-    else:
-        sys.meta_path.insert(0, _AfterImport(name, callback))
+        return
+    for finder in sys.meta_path:
+        if isinstance(finder, _AfterImport) and finder.name == name:
+            # Two finders of one name would ask each other without end.
+            finder.callbacks.append(callback)
+            return
+    sys.meta_path.insert(0, _AfterImport(name, callback))
 
 
 def wrap_function(
@@ -70,13 +75,13 @@ class _AfterImport(MetaPathFinder):
     """Finds one module as the other finders do, and calls back once it is loaded."""
 
     def __init__(self, name: str, callback: Callback) -> None:
-        self._name = name
-        self._callback = callback
+        self.name = name
+        self.callbacks = [callback]
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        if fullname != self._name:
+        if fullname != self.name:
             return None
         for finder in sys.meta_path:
             find_spec = getattr(finder, "find_spec", None)
@@ -90,7 +95,8 @@ class _AfterImport(MetaPathFinder):
 
     def _loaded(self, module: ModuleType) -> None:
         sys.meta_path[:] = [finder for finder in sys.meta_path if finder is not self]
-        self._callback(module)
+        for callback in self.callbacks:
+            callback(module)
 
 
 class _CallingLoader(Loader):

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from importlib import resources
+from itertools import chain
 from typing import Any
 
 import pyarrow as pa
@@ -19,6 +20,8 @@ from stkit_datasets.rows import RowConfig, clip_rows
 from stkit_datasets.sources.base import SPLITS, Source
 from stkit_datasets.tasks.names import TASKS
 from stkit_datasets.wording import Wording
+
+_OWN = ("stkit_datasets",)
 
 
 @dataclass
@@ -143,17 +146,21 @@ def joined(tables: tuple[pa.Table, ...]) -> pa.Table:
 
 
 @cache
-def code_digest() -> str:
-    """16 hex digits that change with any file of this package: other code, other rows."""
+def code_digest(*packages: str) -> str:
+    """16 hex digits that change with any file of the packages: other code, other rows.
+
+    Args:
+        packages: their names; this package when none is given.
+    """
     digest = hashlib.sha256()
-    for name, content in _package_files():
+    for name, content in chain.from_iterable(map(_package_files, packages or _OWN)):
         digest.update(f"{name}\0{len(content)}\0".encode())
         digest.update(content)
     return digest.hexdigest()[:16]
 
 
-def _package_files() -> Iterator[tuple[str, bytes]]:
-    stack = [("", resources.files("stkit_datasets"))]
+def _package_files(package: str) -> Iterator[tuple[str, bytes]]:
+    stack = [("", resources.files(package))]
     found = []
     while stack:
         prefix, folder = stack.pop()

@@ -1,0 +1,118 @@
+"""The builder behind ``load_dataset("stkit_bench", data_dir=…)``: a built bench and its views."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import datasets
+import pyarrow as pa
+import pyarrow.parquet as pq
+from datasets.builder import Key
+
+from stkit_bench.views import FRAME_RATES, check_fps, view_table
+from stkit_datasets._version import __version__
+from stkit_datasets.errors import ConfigError, StkitError
+from stkit_datasets.schema import features
+from stkit_datasets.sources import SOURCES
+from stkit_datasets.stkit import BuildError
+from stkit_datasets.units_of_work import code_digest
+from stkit_datasets.wording import load_wording
+
+ALL = "all"
+SPLIT = "test"
+ROWS_PER_TABLE = 10
+"""Rows handed over at once. Row groups, and the memory to read one, follow this number."""
+
+
+@dataclass
+class BenchConfig(datasets.BuilderConfig):
+    """Settings of one config; all of them can be given to ``load_dataset``.
+
+    Attributes:
+        name: ``all`` (default) or a source.
+        fps: frames per second, one of ``stkit_bench.views.FRAME_RATES``.
+        paraphrased: ask every question in other words.
+        wording_path: the sentences that the bench was built with, where they are not the
+            package's own; a JSON file or a folder of them.
+    """
+
+    fps: float = FRAME_RATES[0]
+    paraphrased: bool = False
+    wording_path: str | None = None
+
+    def files(self) -> list[Path]:
+        """Return the shards of this config, sorted.
+
+        Raises:
+            ConfigError: there is no ``data_dir``, or it holds none of them.
+        """
+        if self.data_dir is None:
+            raise ConfigError(
+                "stkit_bench needs data_dir, the folder that `stkit-bench build` wrote"
+            )
+        folder = Path(self.data_dir)
+        pattern = f"{'*' if self.name == ALL else self.name}/{SPLIT}-*-of-*.parquet"
+        found = sorted(folder.glob(pattern))
+        if not found:
+            others = sorted({path.parent.name for path in folder.glob(f"*/{SPLIT}-*.parquet")})
+            held = f"it holds {', '.join(others)}" if others else "it is no built bench"
+            raise ConfigError(f"{folder}: expected {pattern}; {held}")
+        return found
+
+    def create_config_id(
+        self, config_kwargs: dict[str, Any], custom_features: datasets.Features | None = None
+    ) -> str:
+        """Name the cache folder by all that decides the rows, the shards included."""
+        settings = {
+            "code": code_digest("stkit_bench", "stkit_datasets"),
+            "fps": check_fps(self.fps),
+            "paraphrased": self.paraphrased,
+            "wording": load_wording(self.wording_path).fingerprint,
+            "features": str(custom_features),
+            "files": [
+                [str(path.resolve()), (stat := path.stat()).st_size, stat.st_mtime_ns]
+                for path in self.files()
+            ],
+        }
+        digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
+        return f"{self.name}-{digest[:16]}"
+
+
+class BenchRows(datasets.ArrowBasedBuilder):
+    """Reads a bench that ``stkit-bench build`` wrote, as it is or as one of its views."""
+
+    VERSION = datasets.Version(__version__)
+    BUILDER_CONFIG_CLASS = BenchConfig
+    BUILDER_CONFIGS = [BenchConfig(name=name, version=__version__) for name in (ALL, *SOURCES)]  # noqa: RUF012
+    DEFAULT_CONFIG_NAME = ALL
+
+    def _info(self) -> datasets.DatasetInfo:
+        return datasets.DatasetInfo(
+            description="Kinematic questions of STKit-Bench.",
+            features=features(),
+            version=self.VERSION,
+        )
+
+    def _split_generators(self, dl_manager: Any) -> list[datasets.SplitGenerator]:
+        files = [str(path) for path in self.config.files()]
+        return [datasets.SplitGenerator(name=SPLIT, gen_kwargs={"files": files})]
+
+    def _generate_tables(self, files: list[str]) -> Iterator[tuple[Key, pa.Table]]:
+        config = self.config
+        wording = load_wording(config.wording_path)
+        expected = features().arrow_schema
+        for number, path in enumerate(files):
+            try:
+                for position, batch in enumerate(
+                    pq.ParquetFile(path).iter_batches(batch_size=ROWS_PER_TABLE)
+                ):
+                    table = pa.Table.from_batches([batch]).cast(expected)
+                    seen = view_table(table, config.fps, config.paraphrased, wording)
+                    yield Key(number, position), seen
+            except (pa.ArrowException, StkitError, ValueError, OSError) as error:
+                raise BuildError(f"{path}: {error}") from error
