@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from stkit_datasets import geometry
 
-Domain = Literal["driving", "sports"]
+Domain = Literal["driving", "sports", "general"]
 Kind = Literal["vehicle", "person", "other"]
 KINDS: tuple[Kind, ...] = ("vehicle", "person", "other")
 
@@ -103,6 +103,10 @@ class Tracks:
         annotation_keys: (N, T, K) the upstream tokens (str) or timestamps (int64) that each centre
             was computed from; "" or -1 where there is none. K is 2 where centres may be
             interpolated between two annotations.
+        sigmas_m: (N, T) standard deviation of each centre along any one axis, NaN where unknown;
+            None for annotated sources, whose centres are taken as they are.
+        scale_sigma: standard deviation of the one factor that all centres of the clip may be wrong
+            by, such as that of a depth fitted to metres; 0 where ``sigmas_m`` is None.
     """
 
     track_ids: tuple[str, ...]
@@ -112,6 +116,8 @@ class Tracks:
     sizes_lwh_m: FloatArray
     rotations_wxyz: FloatArray
     annotation_keys: NDArray[Any]
+    sigmas_m: FloatArray | None = None
+    scale_sigma: float = 0.0
 
     def __post_init__(self) -> None:
         n = len(self.track_ids)
@@ -131,6 +137,10 @@ class Tracks:
             raise ValueError(
                 f"annotation_keys must be ({n}, {t}, K), got {self.annotation_keys.shape}"
             )
+        if self.sigmas_m is not None and self.sigmas_m.shape != (n, t):
+            raise ValueError(f"sigmas_m must be ({n}, {t}), got {self.sigmas_m.shape}")
+        if not 0 <= self.scale_sigma < float("inf"):
+            raise ValueError(f"scale_sigma must be at least 0, got {self.scale_sigma:g}")
         if len(self.categories) != n or len(self.kinds) != n:
             raise ValueError(f"categories and kinds must have {n} entries, one a track")
         unknown = set(self.kinds) - set(KINDS)
@@ -166,6 +176,8 @@ class Tracks:
             sizes_lwh_m=self.sizes_lwh_m[keep, start:stop],
             rotations_wxyz=self.rotations_wxyz[keep, start:stop],
             annotation_keys=self.annotation_keys[keep, start:stop],
+            sigmas_m=None if self.sigmas_m is None else self.sigmas_m[keep, start:stop],
+            scale_sigma=self.scale_sigma,
         )
 
 
@@ -184,7 +196,7 @@ class Clip:
         tracks: the objects, T frames each.
         frames: where the pixels are; None when the source has no images at all.
         files: the annotation files that the tracks were read from, relative to the data folder.
-        domain: ``driving`` or ``sports``; sports has no direction questions.
+        domain: ``driving``, ``sports`` or ``general``; sports has no direction questions.
         camera_SE3_world: (T, 4, 4) world to camera at each frame's exposure; None when the
             source gives image boxes instead.
         boxes_px: (N, T, 4) image boxes x0, y0, x1, y1 given by the source itself, NaN where not

@@ -31,6 +31,7 @@ from stkit_datasets.tasks import (
 )
 from stkit_datasets.tasks.base import Question
 from stkit_datasets.tasks.names import TASKS, Task
+from stkit_datasets.uncertainty import uncertainty_si
 from stkit_datasets.wording import Wording, load_wording
 
 VIDEO_MODES = ("overlay", "raw", "none")
@@ -194,6 +195,7 @@ def _table(
         "prompt": [item.prompt for item in phrased],
         "messages": [prompt.messages(item.prompt, item.answer) for item in phrased],
         "target": [item.target.to_dict() for item in phrased],
+        "uncertainty_si": [uncertainty_si(observation, item.asked) for item in phrased],
         "start_s": [item.start_s for item in phrased],
         "end_s": [item.end_s for item in phrased],
         "video": videos,

@@ -31,6 +31,10 @@ def features() -> Features:
     ``target``              the machine-readable truth, unused fields null: ``value_si`` in m or
                             m/s, ``unit`` spoken in the answer, ``clock`` 1 to 12, ``start_s`` and
                             ``end_s``, ``choice`` a colour, ``same`` or ``different``
+    ``uncertainty_si``      standard deviation of what the target was computed from: of a distance
+                            in m, of a speed in m/s, of the difference of two that are compared,
+                            of a heading in rad (``stkit_datasets.uncertainty``); null where the
+                            positions are annotated and not estimated
     ``objects``             the one or two objects, in the order named: ``boxes`` per frame in
                             pixels of the source image and ``occlusion`` per frame (share hidden),
                             null where not visible; ``centers_m`` per frame in the world frame,
@@ -44,7 +48,7 @@ def features() -> Features:
     ``frames``              the source's frame files, relative to the data folder
     ``provenance``          annotation files, tokens of the annotations used, the unit (scene, log,
                             take) they were read with, the builder's version
-    ``domain``              ``driving`` or ``sports``
+    ``domain``              ``driving``, ``sports`` or ``general``
     ``occluded``            whether an object is hidden by a good part; null if not measurable
     ``n_objects``           most objects in view in one frame of the run
     ``object_count``        ``few``, ``several`` or ``many``, from ``n_objects``
@@ -79,6 +83,7 @@ def features() -> Features:
                 "end_s": number,
                 "choice": text,
             },
+            "uncertainty_si": number,
             "objects": List(
                 {
                     "track_id": text,

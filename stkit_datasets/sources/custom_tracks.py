@@ -34,7 +34,8 @@ def read_clip_tracks(
     centers_m = columns.numbers("x_m", "y_m", "z_m")
     sizes_lwh_m = _together(columns, SIZE, columns.positive(*SIZE, nullable=True))
     rotations_wxyz = _rotations(columns)
-    _check_extras(columns)
+    sigmas_m = _sigmas_m(columns)
+    _between(columns, "confidence", 1.0)
     boxes_px = _boxes(columns)
     has_boxes = not np.isnan(boxes_px).all()
     if not has_boxes:
@@ -51,6 +52,7 @@ def read_clip_tracks(
         sizes_lwh_m=resample.interpolate(sizes_lwh_m[order], found),
         rotations_wxyz=resample.interpolate_rotations(rotations_wxyz[order], found),
         annotation_keys=resample.annotation_keys(timestamps_ns[order], found),
+        sigmas_m=None if sigmas_m is None else resample.interpolate(sigmas_m[order], found)[..., 0],
     )
     if not has_boxes:
         return tracks, None
@@ -123,14 +125,21 @@ def _cut_at_edge(boxes_px: FloatArray, clip: ClipRecord) -> FloatArray:
     return np.where(inside[..., None], boxes_px, np.nan)
 
 
-def _check_extras(columns: Columns) -> None:
-    for name, high in (("uncertainty_m", np.inf), ("confidence", 1.0)):
-        values = columns.numbers(name, nullable=True)[:, 0]
-        wrong = np.flatnonzero((values < 0) | (values > high))
-        if len(wrong):
-            row = int(wrong[0])
-            allowed = "a number of at least 0" if high == np.inf else "a number from 0 to 1"
-            raise columns.error(f"expected {allowed}, got {values[row]:g}", row, name)
+def _sigmas_m(columns: Columns) -> FloatArray | None:
+    """Return the (R, 1) deviations of the centres, or None when the clip gives none at all."""
+    values = _between(columns, "uncertainty_m", np.inf)
+    return None if np.isnan(values).all() else values
+
+
+def _between(columns: Columns, name: str, high: float) -> FloatArray:
+    """Return (R, 1) values from 0 to ``high``, NaN where there is none."""
+    values = columns.numbers(name, nullable=True)
+    wrong = np.flatnonzero((values < 0) | (values > high))
+    if len(wrong):
+        row = int(wrong[0])
+        allowed = "a number of at least 0" if high == np.inf else f"a number from 0 to {high:g}"
+        raise columns.error(f"expected {allowed}, got {values[row, 0]:g}", row, name)
+    return values
 
 
 def _require_projection(

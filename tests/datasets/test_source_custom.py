@@ -157,6 +157,20 @@ def test_boxes_are_cut_at_the_edge_and_those_outside_are_not_visible(tmp_path):
     assert boxes[3].tolist() == [600, 0, 640, 80]
 
 
+def test_uncertainties_come_with_the_centres(tmp_path):
+    rows = track_rows(n=21, step_s=0.2)
+    for k, row in enumerate(rows):
+        row["uncertainty_m"] = 0.1 * k
+    (clip,) = read(write(tmp_path / "a", [clip_record()], rows)).clips
+    # t = 0.5 s lies half way between rows 2 and 3.
+    np.testing.assert_allclose(clip.tracks.sigmas_m[0], 0.25 * np.arange(9))
+    rows[2]["uncertainty_m"] = None
+    (clip,) = read(write(tmp_path / "b", [clip_record()], rows)).clips
+    assert np.isnan(clip.tracks.sigmas_m[0]).tolist() == [False, True] + [False] * 7
+    (clip,) = read(write(tmp_path / "c", [clip_record()], track_rows())).clips
+    assert clip.tracks.sigmas_m is None
+
+
 def test_images_instead_of_a_video(tmp_path):
     times = [0.0, 0.1, 0.47, 0.56, 1.0, 1.5, 2.0, 2.5]
     names = [f"frames/{k}.png" for k in range(len(times))]

@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import toy
+
+from stkit_datasets.clip import Clip
+from stkit_datasets.rows import RowConfig, clip_rows
+from stkit_datasets.uncertainty import distance_variance_m2
+
+CONFIG = RowConfig(video="none")
+
+
+def uncertain(centers_m: np.ndarray, sigma_m: float, scale_sigma: float = 0.0) -> Clip:
+    clip = toy.clip(centers_m)
+    sigmas_m = np.full(centers_m.shape[:2], sigma_m)
+    tracks = replace(clip.tracks, sigmas_m=sigmas_m, scale_sigma=scale_sigma)
+    return replace(clip, tracks=tracks)
+
+
+def rows_of(clip: Clip, task: str, form: str | None = None) -> list[dict]:
+    rows = clip_rows(clip, CONFIG).table.to_pylist()
+    return [row for row in rows if row["task"] == task and form in (None, row["form"])]
+
+
+STRAIGHT = toy.straight((15, -4, 0.75), (4, 0, 0), 9)
+OTHER = toy.straight((40, 4, 0.75), (-2, 0, 0), 9)
+
+
+@pytest.mark.parametrize(
+    ("centers_m", "sigmas_m", "expected"),
+    [
+        # Straight: only the ends count.
+        ([[0, 0, 0], [1, 0, 0], [5, 0, 0]], [3, 7, 4], 9 + 16),
+        # A right angle: the corner counts by the difference of the two unit vectors, length² 2.
+        ([[0, 0, 0], [2, 0, 0], [2, 3, 0]], [0, 0.5, 0], 2 * 0.25),
+        # There and back: twice along the line, so 4 times the variance.
+        ([[0, 0, 0], [2, 0, 0], [0, 0, 0]], [1, 1, 1], 1 + 4 + 1),
+        ([[0, 0, 0], [0, 0, 0], [1, 0, 0]], [1, 1, 1], 2),
+        ([[0, 0, 0], [1, 0, 0]], [0, 0], 0),
+    ],
+)
+def test_variance_of_a_distance(centers_m, sigmas_m, expected):
+    found = distance_variance_m2(np.array(centers_m, float), np.array(sigmas_m, float))
+    assert found == pytest.approx(expected)
+
+
+def test_variance_of_a_distance_is_what_repeated_measurements_show():
+    rng = np.random.default_rng(5)
+    path = np.cumsum(rng.normal(size=(9, 3)) + np.array([3, 0, 0]), axis=0)
+    sigmas_m = rng.uniform(0.01, 0.05, 9)
+    measured = path + rng.normal(size=(20_000, 9, 3)) * sigmas_m[:, None]
+    lengths = np.linalg.norm(np.diff(measured, axis=1), axis=2).sum(axis=1)
+    assert lengths.var() == pytest.approx(distance_variance_m2(path, sigmas_m), rel=0.05)
+
+
+def test_annotated_sources_have_none():
+    rows = clip_rows(toy.clip(np.stack([STRAIGHT, OTHER])), CONFIG).table.to_pylist()
+    assert {row["uncertainty_si"] for row in rows} == {None}
+
+
+def test_distance_and_speed():
+    # 16 m in 4 s; ends 0.3 m each: sqrt(2) 0.3 = 0.4243 m; scale 5 %: 0.8 m.
+    clip = uncertain(STRAIGHT[None], 0.3, 0.05)
+    (distance,) = rows_of(clip, "traveled_distance", "whole")
+    (speed,) = rows_of(clip, "traveling_speed", "whole")
+    assert distance["target"]["value_si"] == pytest.approx(16)
+    assert distance["uncertainty_si"] == pytest.approx(
+        math.hypot(0.3 * math.sqrt(2), 0.8), abs=1e-6
+    )
+    assert speed["uncertainty_si"] == pytest.approx(distance["uncertainty_si"] / 4, abs=1e-6)
+
+
+def test_differences_of_two():
+    # 16 m and 8 m: the scale moves their difference of 8 m by 0.4 m; four ends of 0.3 m.
+    clip = uncertain(np.stack([STRAIGHT, OTHER]), 0.3, 0.05)
+    (distance,) = rows_of(clip, "traveled_distance_comparison")
+    (speed,) = rows_of(clip, "traveling_speed_comparison")
+    assert distance["uncertainty_si"] == pytest.approx(math.hypot(0.6, 0.4), abs=1e-6)
+    assert speed["uncertainty_si"] == pytest.approx(math.hypot(0.6, 0.4) / 4, abs=1e-6)
+
+
+def test_angles_do_not_depend_on_the_scale():
+    clip = uncertain(np.stack([STRAIGHT, OTHER]), 0.3, 0.5)
+    # First and last step of 2 m, each with two ends of 0.3 m.
+    (direction, _) = rows_of(clip, "movement_direction")
+    assert direction["uncertainty_si"] == pytest.approx(math.sqrt(4 * 0.09 / 4), abs=1e-6)
+    # The first step again, and the 16 m of the whole stretch.
+    (timestamp, _) = rows_of(clip, "direction_timestamp")
+    expected = math.sqrt(2 * 0.09 / 4 + 2 * 0.09 / 256)
+    assert timestamp["uncertainty_si"] == pytest.approx(expected, abs=1e-6)
+    (compared,) = rows_of(clip, "movement_direction_comparison")
+    expected = math.sqrt(2 * 0.09 / 256 + 2 * 0.09 / 64)
+    assert compared["uncertainty_si"] == pytest.approx(expected, abs=1e-6)
+
+
+def test_an_unknown_angle_is_at_most_half_a_turn():
+    (direction,) = rows_of(uncertain(STRAIGHT[None], 90.0), "movement_direction")
+    assert direction["uncertainty_si"] == pytest.approx(math.pi, abs=1e-6)
+
+
+def test_a_centre_of_unknown_deviation_leaves_the_questions_over_it_without():
+    clip = uncertain(np.stack([STRAIGHT, OTHER]), 0.3)
+    assert clip.tracks.sigmas_m is not None
+    clip.tracks.sigmas_m[0, 4] = np.nan
+    whole = {
+        row["objects"][0]["track_id"]: row["uncertainty_si"]
+        for row in rows_of(clip, "traveled_distance", "whole")
+    }
+    assert whole["t0"] is None
+    assert whole["t1"] == pytest.approx(0.3 * math.sqrt(2), abs=1e-6)
+
+
+def test_a_window_keeps_the_deviations_of_its_tracks():
+    centers_m = np.stack([STRAIGHT, OTHER, STRAIGHT + 1])
+    centers_m[1, :4] = np.nan
+    tracks = uncertain(centers_m, 0.3, 0.05).tracks
+    assert tracks.sigmas_m is not None
+    tracks.sigmas_m[:] = np.arange(27).reshape(3, 9)
+    cut = tracks.window(1, 4)
+    assert cut.sigmas_m is not None
+    assert cut.sigmas_m.tolist() == [[1, 2, 3], [19, 20, 21]]
+    assert cut.scale_sigma == 0.05
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"sigmas_m": np.zeros((2, 9))}, r"sigmas_m must be \(1, 9\)"),
+        ({"scale_sigma": -1.0}, "scale_sigma must be at least 0"),
+        ({"scale_sigma": math.nan}, "scale_sigma must be at least 0"),
+    ],
+)
+def test_shapes_and_ranges_are_checked(changes, message):
+    with pytest.raises(ValueError, match=message):
+        replace(toy.clip(STRAIGHT[None]).tracks, **changes)
