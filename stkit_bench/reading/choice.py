@@ -52,6 +52,8 @@ _LEAD = re.compile(
     r"[^,;]{1,60}, ?(?:as (?:the|it)|since|because|given)\b"
     rf"|(?:the )?(?:{'|'.join(COLORS)})(?: one)?(?: box)?(?::(?!\W*$)| -)[^\d]+$"
 )
+#: "Although the cyan one is faster, the yellow one …"
+_CONCESSION = re.compile(r"\W*(?:although|though|while|even though|despite|whereas)\b[^,]{1,120},")
 _ASKING = re.compile(
     r"\b(?:to (?:determine|compare|find|figure out|answer|assess|identify)|we need|let'?s|let us"
     r"|i need|whether"
@@ -122,6 +124,9 @@ def _claims(text: str, mentions: list[Mention], topic: str) -> list[_Claim]:
         score = (4 if CONCLUSION.search(sentence) else 0) + (1 if order == 0 else 0)
         doubted = FIRST_THOUGHT.search(sentence)
         cuts = [start, *(start + m.start() for m in _CLAUSE.finditer(sentence)), end]
+        concession = _CONCESSION.match(sentence)
+        if concession:
+            cuts = sorted({*cuts, start + concession.end()})
         parts = []
         for low, high in pairwise(cuts):
             here = [m for m in inside if low <= m.start < high]

@@ -24,6 +24,8 @@ _TURNING = re.compile(r"\b(?:from|turn\w*|shift\w*|chang\w+|mov\w+|rotat\w+)[^.;
 _BETWEEN = re.compile(r"\b(?:between|either)(?: (?:the|about|roughly|approximately))* ?$")
 _TIME_OF_DAY = re.compile(r"(?<![\d:.])(0?[1-9]|1[0-2]|00?):00(?![:\d])")
 _BARE = re.compile(r"(?<![\d.:/a-z-])(\d{1,2})(?![\d:/a-z%°-]|\.\d)(?: ?h\b)?")
+#: "12 > 1 > 2": the directions in turn.
+_CHAIN = re.compile(r"\d{1,2}(?: ?> ?\d{1,2})+")
 _BARE_BEFORE = re.compile(
     r"(?:^|[:=(\[\"]|\b(?:direction|clock|toward|towards|answer|is|to|hour|at|position|heading))"
     r" ?(?:about |approximately |roughly |around |~)?$"
@@ -230,6 +232,8 @@ def _bare_hour(text: str, segment: Segment) -> Reading | None:
     stripped = text.strip(" .!\"'()[]{}:*\n")
     if re.fullmatch(r"\d{1,2}", stripped):
         return _reading(_hour(stripped))
+    if _CHAIN.fullmatch(stripped):
+        return _reading(_hour(stripped.rpartition(">")[2].strip()))
     hours = [
         int(m.group(1))
         for m in _BARE.finditer(text)

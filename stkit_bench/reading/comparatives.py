@@ -16,7 +16,8 @@ _LESS = re.compile(
     r"|not mov(?:e|ing)|(?:does|did|is|has)(?:n't| not) (?:appear to |seem to )?mov\w+"
     r"|falls? behind|lags?"
     r"|lagg(?:ed|ing)|trails?|stays behind|at rest|little (?:movement|motion|distance|ground)"
-    r"|half (?:as|the)"
+    r"|half (?:as|the|that|of)|(?:short|small|tiny) (?:distance|path|way)"
+    r"|a little\b(?! (?:more|f[au]rther|faster))"
     r"|(?:outpaced|exceeded|surpassed|overtaken|outrun|outdistanced|beaten|passed) by|almost as"
     r"|nearly as"
     r"|close to the start)\b"
@@ -28,10 +29,13 @@ _MORE = re.compile(
     r"|outpac(?:es|ed|ing)"
     r"|surpass(?:es|ed)|overtak(?:es|en|ing)|overtook|outruns?"
     r"|only (?:the )?\w+ (?:\w+ ){0,3}mov\w+"
+    r"|(?:zip|speed|rac|driv|go|mov|fl|rush|run|rid|zoom|sail)\w* past|gain(?:s|ing) on"
     r"|goes beyond|pass(?:es|ed) (?:the|by)|pull(?:s|ed|ing) (?:away|ahead)|outdistanc(?:es|ed"
     r"|ing))\b"
 )
 _AS = re.compile(r"\bas (?:far|fast|much|long|quick(?:ly)?|great|high|rapid(?:ly)?|large|many)\b")
+#: Standing for a while is slow, where nothing is compared.
+_WAITING = re.compile(r"\b(?:wait(?:s|ed|ing)?|idl(?:es|ing)|queu\w+|stuck)\b")
 NOT = re.compile(
     r"\b(?:not|n't|never|nor|neither|isn't|doesn't|didn't|wasn't|hasn't)\b[^,.;]{0,24}$"
     r"|n't\b[^,.;]{0,24}$"
@@ -49,4 +53,4 @@ def sign_of(clause: str) -> int:
         if clause.startswith("less", more.end() + 1):
             return -1
         return -1 if NOT.search(clause[: more.start()]) else 1
-    return 0
+    return -1 if _WAITING.search(clause) else 0

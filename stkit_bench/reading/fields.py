@@ -15,6 +15,9 @@ _START = re.compile(r"start|begin|^from|^t0|t_?1$|^s$|onset")
 _END = re.compile(r"end|stop|^to$|finish|until|t_?2$|^e$")
 _AT_FIRST = re.compile(r"initial|start|first|begin|reference|original")
 _AT_LAST = re.compile(r"final|end|last")
+_IS_UNIT = re.compile(
+    r"(?:k?m|mi|ft)(?:/?(?:s|h|hr))?|mph|kph|mps|fps|(?:kilo)?met(?:er|re)s|feet|miles"
+)
 _UNIT_KEY = re.compile(r"unit")
 _KEYS = {
     Task.TRAVELED_DISTANCE: re.compile(
@@ -82,7 +85,10 @@ def _quantity(chosen: list[tuple[str, object]], unit: str) -> str | None:
 
 def _suffix(key: str) -> str:
     """Return the unit at the end of a key: "distance_m", "speed_km_per_h", "speed_kmh"."""
-    tail = key.rpartition(".")[2].partition("_")[2]
+    last = key.rpartition(".")[2].replace("_per_", "/")
+    if _IS_UNIT.fullmatch(last):
+        return last
+    tail = last.partition("_")[2]
     for name in (
         "in_",
         "estimate_",
@@ -94,7 +100,7 @@ def _suffix(key: str) -> str:
         "si_",
     ):
         tail = tail.removeprefix(name)
-    return tail.replace("_per_", "/").replace("_", "/")
+    return tail.replace("_", "/")
 
 
 def _same(chosen: list[tuple[str, object]]) -> str | None:

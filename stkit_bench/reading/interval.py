@@ -33,6 +33,7 @@ _SEP = (
     r"|and (?:ends?|ending|stops?|lasts until|continu\w+ (?:until|till|to|through))(?: at| by)?)"
 )
 _RANGE = re.compile(rf"{_T}[ ,]*{_SEP} ?(?:the )?{_T}")
+_UNTIL = re.compile(rf"{_T}[^\d.;\n]{{0,60}}?\b(?:until|till|up to) {_T}")
 _BETWEEN = re.compile(rf"\b(?:between|from) {_T} ?(?:and|-|to|&) ?{_T}")
 _PAIR = re.compile(rf"[\[(<] ?{_T} ?[,;] ?{_T} ?[\])>]|(?<![\d.,] )(?<!\d){_T}, ?{_T}(?! ?,? ?\d)")
 _LIST = re.compile(rf"{_T}(?:, ?(?:and )?(?:[\d.]+)(?:{_S})?){{1,60}}(?:,? and |, ?){_T}")
@@ -42,7 +43,8 @@ _END_IN_NEXT_SENTENCE = re.compile(
     r"(?:[\n;]+|\.(?=\s))(?=\W*(?:(?:it|the|this|that|and|then|object|movement|motion|car"
     r"|vehicle) )"
     r"{0,3}(?:end(?:s|ing|ed)?|stop(?:s|ped)?|to|until|finish\w*|ceas\w+|by|lasts until"
-    r"|continu\w+ (?:until|to))\b(?! of)[^\n.]{0,30}\d)"
+    r"|(?:continu|keep|hold|maintain|stay|remain|retain|go)\w*(?: [a-z]+){0,4} (?:until|till"
+    r"|to))\b(?! of)[^\n.]{0,30}\d)"
 )
 _LABELLED = re.compile(
     r"\b(?:start(?:s|ed|ing)?|beg[iau]n(?:s|ning)?|onset|commences?|from)"
@@ -230,7 +232,7 @@ def _sentence_intervals(text: str) -> list[tuple[float, float, int]]:
         return [(0.0, _OPEN_END, m.start()) for m in _WHOLE.finditer(text)][:1]
     closed: list[tuple[float, float, int]] = []
     taken: set[int] = set()
-    for pattern in (_BETWEEN, _RANGE, _LIST, _LABELLED, _PAIR):
+    for pattern in (_BETWEEN, _RANGE, _LIST, _LABELLED, _UNTIL, _PAIR):
         if closed and pattern is not _RANGE:
             return closed
         for match in pattern.finditer(text):

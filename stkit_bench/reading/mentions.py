@@ -75,7 +75,8 @@ _REFERENCE = re.compile(
     r"|keep(?:s|ing)? (?:up|pace) with|catch(?:es|ing)? up (?:with|to))"
     r"(?: (?!while\b|whereas\b|and\b|but\b|wh\w+\b)[\w'-]+){0,8}"
     r"|\b(?:over|beyond|exceed(?:s|ed)?|outpac(?:es|ed)|surpass(?:es|ed)|overtak(?:es|ing)|overtook"
-    r"|behind|ahead of|and not|but not|passes|not)(?: (?:that|those|the|of|one|object|car|vehicle"
+    r"|behind|ahead of|past|gain(?:s|ing) on|and not|but not|passes|not)(?: (?:that|those|the|of"
+    r"|one|object|car|vehicle"
     r"|distance"
     r"|speed|annotated|marked|in|with|by|inside|person|truck|bus|pedestrian|is|it|a))*)[ (]*$"
 )

@@ -42,6 +42,7 @@ _TOKEN = re.compile(
     rf"|(?P<number>{NUMBER})(?![\d:]*:\d)(?:{UNIT})?)"
 )
 _TOLERANCE = re.compile(r" ?\(? ?(?:±|\+/-|\+-|\+ ?/ ?- ?) ?\d+(?:\.\d+)? ?%?\)? ?")
+_ISH = re.compile(r"(?<=\d)(?: ?-?ish\b|\+(?= ?[a-z]))")
 _ABOUT = r"(?:about |around |approximately |roughly |perhaps |maybe |nearly |almost |~ ?)?"
 _TO = re.compile(rf" ?(?:-|to|>|~|till|until|through|up to|and up to|\.\.+) ?{_ABOUT}$")
 _AND = re.compile(rf" ?(?:and|to|&|-|or) ?{_ABOUT}$")
@@ -60,7 +61,9 @@ def quantities(text: str) -> list[Quantity]:
 
 def drop_tolerances(text: str) -> str:
     """Remove "± 0.5", keeping the value it belongs to and the unit behind it."""
-    return _TOLERANCE.sub(" ", text) if "±" in text or "+" in text else text
+    if "±" in text or "+" in text:
+        text = _TOLERANCE.sub(" ", text)
+    return _ISH.sub("", text) if "+" in text or "ish" in text else text
 
 
 def _scan(text: str) -> list[Quantity]:

@@ -20,7 +20,8 @@ _LACK = (
     r"|information|calibration|data|context|measurements?|details|knowing)|not (?:provided|given"
     r"|specified|stated|available|visible|shown|present|clear|determinable|discernible|known)"
     r"|unclear|undetermined|unknown|indeterminate|undeterminable|cannot be|can't be|can not be"
-    r"|don'?t (?:have|see)|do not (?:have|see)|does(?: not|n't) (?:provide|contain|include|show"
+    r"|don'?t (?:have|see)|do not (?:have|see)|(?:do|does|did)(?: not|n't) (?:provide|contain"
+    r"|include|show"
     r"|specify|allow)|need more|more information|more context|no answer|n/a"
     r"|there (?:is|are|was|were) no (?:\w+ ){0,2}(?:object|box|car|vehicle)s?)"
 )

@@ -39,6 +39,7 @@ _DIFFERENT = re.compile(
     r"|\borthogonal\w*"
     r"|\b(?:away from|towards?) (?:each other|one another)|\bhead-on\b|\bdiffer(?:s|ed)?\b"
     r"|\bapart\b"
+    r"|\b(?:paths|trajectories|courses|routes|headings) (?:\w+ )?(?:cross|intersect)\b"
     r"|\bcross(?:es|ing)? (?:paths|each other|in front)|\bintersect\w*|\bright angles?\b"
     r"|\bcontrasting\b|\bunrelated\b|\bin contrast\b|\bmismatch\w*|\b(?:one"
     r"|other)(?: \w+){1,6} (?:while|and) the"
@@ -60,7 +61,8 @@ _NO = re.compile(
     r"^[^a-z]*(?:(?:well|so|sorry|the (?:short )?answer is|answer|i (?:think|believe"
     r"|would say))[ ,:]+)?"
     r"(?:nope|no(?![a-z ]*\b(?:difference|clear|scale|way)\b)|false|incorrect|negative"
-    r"|they (?:do not|don't|are not|aren't)(?=[.,!]|$)|not? really)\b"
+    r"|i (?:do not|don't) (?:think|believe) (?:so|they do)\b|they (?:do not|don't|are not"
+    r"|aren't)(?=[.,!]|$)|not? really)\b"
 )
 _LATER_YES_NO = re.compile(
     r"\b(?:answer(?: is|:)|so,?|therefore,?|thus,?|hence,?|overall[,:]?) \W*(yes|no)\b"
@@ -75,7 +77,8 @@ _CONCLUDING_YES_NO = re.compile(
 _HEADINGS: tuple[tuple[str, str], ...] = (
     ("left", r"\bleft(?:wards?)?\b"), ("right", r"\bright(?:wards?)?\b"),
     ("away", r"\baway\b(?! from (?:each|one))|\b(?:forwards?|straight|ahead)\b"),
-    ("toward", r"\btowards? (?:the )?(?:camera|viewer|ego|us)\b|\bbackwards?\b|\boncoming\b"),
+    ("toward", r"\btowards? (?:the )?(?:camera|viewer|ego|us)\b|\bbackwards?\b|\boncoming\b"
+        r"|\b(?:approach(?:es|ing)|com(?:es|ing) closer)\b"),
     ("up", r"\b(?:up(?:wards?)?|top)\b"), ("down", r"\b(?:down(?:wards?)?|bottom)\b"),
     ("north", r"\bnorth(?:bound|wards?)?\b"), ("south", r"\bsouth(?:bound|wards?)?\b"),
     ("east", r"\beast(?:bound|wards?)?\b"), ("west", r"\bwest(?:bound|wards?)?\b"),

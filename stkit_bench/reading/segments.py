@@ -30,6 +30,9 @@ _MARKER = re.compile(
 _CORRECTION = re.compile(
     r"(?:^|[.!?\n(,;:-] ?|\b(?:no|hmm|oh|but|oops),? )wait\b(?=[,.!:;]| -| no\b| that\b| i\b| it\b)"
     r"(?:[ ,.!:;-]*(?:no|that's|that is|this is|i was|i am|it's)\b[^.,;:]{0,40}[.,;:])?"
+    r"|\b(?:at first|initially|first|originally),? i (?:thought|guessed|estimated|assumed|said"
+    r"|got)\b"
+    r"(?:[^.\n]|\.\d){0,80}?(?:\bbut\b|\bhowever\b|\.(?=\s))"
     r"|\bscratch that\b|(?:^|[.!?\n] ?)correct(?:ion|ed|ing)[^.\n]{0,20}?:"
     r"|\blet me (?:re-?(?:check|consider|evaluate|examine|calculate|compute|do|think)|correct)\b"
     r"|\bon (?:a )?(?:closer|second|further) (?:inspection|look|thought|examination|viewing"

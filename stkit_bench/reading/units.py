@@ -28,7 +28,7 @@ _LENGTHS: dict[str, float] = {
     r"millimet(?:er|re)s?|mms?": 0.001,
     r"decimet(?:er|re)s?|dm": 0.1,
     r"nautical miles?|nmi": 1852.0,
-    r"met(?:er|re)s?|mtrs?|mts?|m": UNITS["m"].si,
+    r"met(?:er|re|ro)s?|mtrs?|mts?|m": UNITS["m"].si,
     r"feet|foot|fts?|'(?!\w)": UNITS["ft"].si,
     r"inch(?:es)?|ins?|\"": UNITS["in"].si,
     r"yards?|yds?": 0.9144,

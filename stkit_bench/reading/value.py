@@ -21,7 +21,8 @@ _OPERAND, _DESCRIBES, _ASSUMED, _STEP = -4, -6, -6, -2
 
 _OF_INTEREST = {
     Kind.DISTANCE: re.compile(
-        r"\b(?:total\w*|altogether|overall|sum|in all|entire|whole|combined)\b"
+        r"\b(?:total\w*|cumulative|path length|altogether|overall|sum|in all|entire|whole"
+        r"|combined)\b"
     ),
     Kind.SPEED: re.compile(r"\b(?:averag(?:e[sd]?|ing)|mean|overall)\b"),
 }
@@ -38,7 +39,8 @@ _VERBS = {
 }
 _WRONG_ROLE = {
     Kind.DISTANCE: re.compile(
-        r"\b(?:wide|width|lane|tall|height|high|radius|diameter|wheelbase|apart|gap|scale|marking"
+        r"\b(?:net displacement|straight[- ]line|wide|width|lane|tall|height|high|radius"
+        r"|diameter|wheelbase|apart|gap|scale|marking"
         r"|spacing|resolution|crosswalk|car length|vehicle length|body length|away|initial"
         r"|from the camera|camera distance|depth)\b[^.;]{0,30}$"
         r"|\blength of (?:a|an|the|one|each|this) (?:car|vehicle|truck|bus|sedan|suv|person|lane)\b"
@@ -65,6 +67,9 @@ _WRONG_AFTER = {
         r" ?(?:speed )?(?:limit\b|at (?:first|the (?:start|beginning))|initially|zone\b)"
     ),
 }
+_STATED = re.compile(
+    r"\b(?:distance (?:of|traveled|covered|is)|total|covering|traveling) ?\b[^,]*$"
+)
 _EQUALS_BEFORE = re.compile(r"(?:=|~|>|\bis|\bequals|\bgives|\byields|\bto) ?$")
 _OPERATOR_AFTER = re.compile(
     r" ?\)? ?(?:[+×*/÷=·]|x \d|- \d|~ ?\d|times|plus|minus|divided|multipl)"
@@ -194,7 +199,10 @@ def _score(text: str, item: Quantity, before: str, sentence: str, after: str, ki
         score += _OPERAND
     elif _EQUALS_BEFORE.search(before):
         score += _EQUALS
-    if _WRONG_ROLE[kind].search(before) or _WRONG_AFTER[kind].match(after):
+    role = _WRONG_ROLE[kind].search(before)
+    if role and _STATED.search(before, role.start()):
+        role = None  # "from the camera, a distance of 31 m"
+    if role or _WRONG_AFTER[kind].match(after):
         score += _DESCRIBES
     if HYPOTHETICAL.search(sentence):
         score += _ASSUMED

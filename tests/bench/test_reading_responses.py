@@ -56,7 +56,9 @@ def test_response(row: dict[str, Any]) -> None:
     check(row, row.get("question"))
 
 
-@pytest.mark.parametrize("row", rows("reading_responses_2.jsonl"), ids=label)
+@pytest.mark.parametrize(
+    "row", rows("reading_responses_2.jsonl") + rows("reading_responses_3.jsonl"), ids=label
+)
 def test_response_with_question_and_with_whole_prompt(row: dict[str, Any]) -> None:
     """Rows whose answer needs the video's length are read with the whole prompt only."""
     if not row.get("needs_prompt"):
