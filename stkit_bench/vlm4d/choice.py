@@ -79,7 +79,8 @@ _BEFORE = re.compile(
 )
 _LINK = re.compile(
     r"(?: choice| option| letter)?[\"'*_ )]*"
-    r"(?:,? (?:to|for|from|among|based on|given|considering|in|here|therefore|then|thus)\b[^.:\n]{0,100}?)?"
+    r"(?:,? (?:to|for|from|among|based on|given|considering|in|here|therefore|then|thus)\b"
+    r"[^.:\n]{0,100}?)?"
     r"\s*(?:(?::|=|->|→)|\b(?:is|was|would be|should be|must be|will be|has to be|are|remains)\b)"
     r"(?! (?:determined|based|found|one of|whichever|needed|required|dependent|derived|given by))"
     r"[\s:\"'*_]*(?:that\b)?",
@@ -204,8 +205,8 @@ _LETTER_FIRST = re.compile(r"[\s*\"'(\[]*(?:[Oo]ption )?([A-Z])[*\"']*[).:\]]")
 
 _SENTENCE = re.compile(r"(?:[^.!?。\n,]|[.!?](?=\S)|,(?! which means))+(?:,(?= which means))?")
 _CONCLUDES = re.compile(
-    r"\b(?:therefore|thus|hence|consequently|in conclusion|conclu\w+|in summary|overall|final(?:ly)?"
-    r"|so,? (?:the|it|they|he|she|this)|accordingly|as a result|answer|which means)\b",
+    r"\b(?:therefore|thus|hence|consequently|in conclusion|conclu\w+|in summary|overall"
+    r"|final(?:ly)?|so,? (?:the|it|they|he|she|this)|accordingly|as a result|answer|which means)\b",
     re.IGNORECASE,
 )
 _WONDERS = re.compile(

@@ -19,12 +19,11 @@ ARTICLE_MARK = chr(ord("A") + _MARK_OFFSET)
 
 _MARKUP = str.maketrans(dict.fromkeys(f"*_#~|{BOX_OPEN}{BOX_CLOSE}", " "))
 _NUMBER_WORDS = {
-    word: str(value)
-    for value, word in enumerate(
-        "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen"
-        " fifteen sixteen seventeen eighteen nineteen twenty".split()
-    )
-} | {"twice": "2", "thrice": "3", "once": "1"}
+    "zero": "0", "one": "1", "two": "2", "three": "3", "four": "4", "five": "5", "six": "6",
+    "seven": "7", "eight": "8", "nine": "9", "ten": "10", "eleven": "11", "twelve": "12",
+    "thirteen": "13", "fourteen": "14", "fifteen": "15", "sixteen": "16", "seventeen": "17",
+    "eighteen": "18", "nineteen": "19", "twenty": "20", "once": "1", "twice": "2", "thrice": "3",
+}  # fmt: skip
 _NUMBER_WORD = re.compile(rf"\b(?:{'|'.join(_NUMBER_WORDS)})\b")
 #: "once the car stops" and "one of them" count nothing.
 _NOT_COUNTED = re.compile(
@@ -87,11 +86,14 @@ _SIDES_OF_A_BODY = frozenset(("both", "neither", "both hands", "both equally", "
 
 #: A denied part of a sentence, up to the next comma-free turn.
 _DENIAL = re.compile(r"\b(?:not|no|never)\b(?: (?!but\b)\w+){0,8}")
-_WAYS = frozenset("left right up down clockwise counterclockwise forward backward".split())
-_FILLERS = frozenset(
-    "a an the of in on to is are was were be it he she they its his her their and with at there"
-    " some video scene moving coming going getting".split()
+_WAYS = frozenset(
+    ("left", "right", "up", "down", "clockwise", "counterclockwise", "forward", "backward")
 )
+_FILLERS = frozenset({
+    "a", "an", "the", "of", "in", "on", "to", "is", "are", "was", "were", "be", "it", "he", "she",
+    "they", "its", "his", "her", "their", "and", "with", "at", "there", "some", "video", "scene",
+    "moving", "coming", "going", "getting",
+})  # fmt: skip
 _ENDINGS = re.compile(r"(?<=\w{3})(?:ing|ed|es|s|e|selve|selves|self)$")
 
 
@@ -226,9 +228,9 @@ class Options:
         if onward is not None and onward.end() in starts:
             return True
         before = max(0, mention.start - 60)
-        if " to " not in folded[mention.start : mention.end]:
-            if _COMES_FROM.search(folded, before, mention.start):
-                return True
+        leads_on = " to " in folded[mention.start : mention.end]
+        if not leads_on and _COMES_FROM.search(folded, before, mention.start):
+            return True
         return bool(_NEGATED.search(folded, before, mention.start))
 
 

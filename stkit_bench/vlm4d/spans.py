@@ -46,7 +46,8 @@ _LETTER_NAMED = re.compile(
 _PARENTHESIS = re.compile(r"\([^()\n]*\)")
 _NO_MARK = rf"(?:(?!{MARK})[\W_])*"
 _PLACEHOLDER = re.compile(
-    rf"{_NO_MARK}(?:(?:letter|answer|option|your answer|x)\b{_NO_MARK}|letter\b,? (?:where|\(?based) .*)?"
+    rf"{_NO_MARK}(?:(?:letter|answer|option|your answer|x)\b{_NO_MARK}"
+    r"|letter\b,? (?:where|\(?based) .*)?"
 )
 
 
@@ -133,9 +134,9 @@ def _from_letter(text: str, head: re.Match[str], options: Options) -> Settled | 
             return NOTHING
     if _CONDITION.match(rest):
         return NOTHING
-    if mark == ARTICLE_MARK and rest[:1] == " " and rest[1:2].isalpha():
-        if not says_own and not _VERB_AFTER_A.match(rest):
-            return None
+    an_article = mark == ARTICLE_MARK and rest[:1] == " " and rest[1:2].isalpha()
+    if an_article and not says_own and not _VERB_AFTER_A.match(rest):
+        return None
     other = options.at_start(words)
     if other is not None and options.texts[other] != own and not says_own:
         return NOTHING  # the letter says one thing and its words another
