@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from stkit_datasets import geometry, kinematics
 from stkit_datasets.clip import BoolArray, Clip, FloatArray
 from stkit_datasets.config import TIME_TOLERANCE_S, KinematicsConfig
+from stkit_datasets.rays import pixel_directions
 
 IntArray = NDArray[np.int64]
 
@@ -165,7 +166,7 @@ def occlusion_shares(clip: Clip, boxes_px: FloatArray, objects: IntArray) -> Flo
     """
     n, t = boxes_px.shape[:2]
     shares = np.full((n, t), np.nan)
-    if clip.camera_SE3_world is None or len(objects) == 0 or clip.camera.model != "pinhole":
+    if clip.camera_SE3_world is None or len(objects) == 0:
         return shares
     tracks = clip.tracks
     object_row, frame = np.nonzero(np.isfinite(boxes_px[objects, :, 0]))
@@ -241,18 +242,20 @@ def _rays(clip: Clip, boxes_px: FloatArray, frame: IntArray) -> tuple[FloatArray
     steps = (np.arange(_RAYS_PER_SIDE) + 0.5) / _RAYS_PER_SIDE
     x = boxes_px[:, 0, None] + (boxes_px[:, 2] - boxes_px[:, 0])[:, None] * steps
     y = boxes_px[:, 1, None] + (boxes_px[:, 3] - boxes_px[:, 1])[:, None] * steps
-    k = clip.camera.intrinsics
-    rays = np.ones((len(boxes_px), _RAYS_PER_SIDE, _RAYS_PER_SIDE, 3))
-    rays[..., 0] = ((x - k[0, 2]) / k[0, 0])[:, :, None]
-    rays[..., 1] = ((y - k[1, 2]) / k[1, 1])[:, None, :]
-    directions = rays.reshape(len(boxes_px), -1, 3) @ np.swapaxes(world_SE3_camera[:, :3, :3], 1, 2)
+    pixels = np.empty((len(boxes_px), _RAYS_PER_SIDE, _RAYS_PER_SIDE, 2))
+    pixels[..., 0], pixels[..., 1] = x[:, :, None], y[:, None, :]
+    camera = clip.camera
+    rays = pixel_directions(
+        pixels.reshape(len(boxes_px), -1, 2), camera.intrinsics, camera.model, camera.distortion
+    )
+    directions = rays @ np.swapaxes(world_SE3_camera[:, :3, :3], 1, 2)
     return world_SE3_camera[:, None, :3, 3], directions
 
 
 def _box_entry(
     box_SE3_world: FloatArray, sizes_lwh_m: FloatArray, origins: FloatArray, directions: FloatArray
 ) -> FloatArray:
-    """Depth (M, R) at which each ray enters its box; infinite where it misses (slab test)."""
+    """Distance (M, R) at which each ray enters its box; infinite where it misses (slab test)."""
     start = geometry.transform_points(box_SE3_world, origins)
     along = directions @ np.swapaxes(box_SE3_world[:, :3, :3], 1, 2)
     half = sizes_lwh_m[:, None, :] / 2

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import toy
@@ -62,12 +64,20 @@ def test_a_box_behind_another_is_hidden() -> None:
     assert seen.occlusion[2].tolist() == [0.0] * 6
 
 
-def test_half_hidden_is_about_a_half() -> None:
+@pytest.mark.parametrize(
+    ("model", "distortion"),
+    [("pinhole", ()), ("brown", (-0.3, 0.1, 0.0, 0.0, 0.0)), ("fisheye", (0.02, 0.0, 0.0, 0.0))],
+)
+def test_half_hidden_is_about_a_half_through_any_lens(
+    model: str, distortion: tuple[float, ...]
+) -> None:
     size = (0.2, 2.0, 3.0)
     behind = toy.straight((20, 0, 1.5), (1, 0, 0), 6)
     front = toy.straight((10, 1, 1.5), (1, 0, 0), 6)  # covers the left half, y from 0 to 2
-    seen = observed(behind, front, size_lwh_m=size)
-    assert seen.occlusion[0, 0] == pytest.approx(0.5, abs=0.01)
+    clip = toy.clip(np.stack([behind, front]), size_lwh_m=size)
+    camera = replace(clip.camera, model=model, distortion=distortion)
+    seen = observe(replace(clip, camera=camera), CONFIG)
+    assert seen.occlusion[0, 0] == pytest.approx(0.5, abs=0.02)
 
 
 def test_a_person_before_a_long_truck_is_not_hidden_by_it() -> None:
