@@ -18,9 +18,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from stkit_datasets import registration
 from stkit_datasets.import_hooks import wrap_function
-from stkit_datasets.registration import OPT_OUT, is_wanted
+from stkit_datasets.registration import OPT_OUT, is_wanted, register_builder
 
 __all__ = ["BUILDER_MODULE", "MODULE_NAME", "OPT_OUT", "module_path", "register"]
 
@@ -35,7 +34,7 @@ def module_path() -> str:
 
 def register() -> None:
     """Wrap the look-ups, now or when their libraries are imported; a second call does nothing."""
-    registration.register(MODULE_NAME, BUILDER_MODULE, ("stkit_bench", "stkit_datasets"))
+    register_builder(MODULE_NAME, BUILDER_MODULE, ("stkit_bench", "stkit_datasets"))
     if is_wanted():
         wrap_function(
             "evaluate.loading",

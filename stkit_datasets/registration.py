@@ -1,8 +1,8 @@
-"""Make ``load_dataset("stkit", …)`` find this package.
+"""Make ``load_dataset("stkit", …)`` find this package, and other names their own builders.
 
 ``datasets`` dropped loading scripts and has no registry of installed builders, so the function
-that looks a name up is wrapped: the names given to ``register`` lead to the modules with their
-builders and every other name is looked up as before. ``datasets`` itself is not imported by this.
+that looks a name up is wrapped: registered names lead to their builder's module and every other
+name is looked up as before. ``datasets`` itself is not imported by this.
 
 ``STKIT_NO_REGISTRATION=1`` leaves ``datasets`` alone. Without the wrapping the same builder is
 ``stkit_datasets.stkit.Stkit(config_name="nuscenes", data_dir=…)``, and an exported folder loads
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
@@ -23,50 +24,58 @@ BUILDER_MODULE = "stkit_datasets.stkit"
 OPT_OUT = "STKIT_NO_REGISTRATION"
 
 
+@dataclass(frozen=True)
+class Registered:
+    """Where the builder of a name is.
+
+    Attributes:
+        module: the module with the builder class.
+        packages: those whose code decides the rows; other code, another cache folder.
+    """
+
+    module: str
+    packages: tuple[str, ...]
+
+
+_BUILDERS: dict[str, Registered] = {}
+
+
 def is_wanted() -> bool:
     """Whether the opt-out variable is unset."""
     return os.environ.get(OPT_OUT, "").lower() in ("", "0", "false")
 
 
-_builders: dict[str, tuple[str, tuple[str, ...]]] = {}
-"""Name -> module of the builder, and the packages whose code decides its rows."""
+def register() -> None:
+    """Register ``"stkit"``; again does nothing."""
+    register_builder(DATASET_NAME, BUILDER_MODULE, ("stkit_datasets",))
 
 
-def register(
-    name: str = DATASET_NAME,
-    module: str = BUILDER_MODULE,
-    packages: tuple[str, ...] = ("stkit_datasets",),
-) -> None:
-    """Make ``load_dataset(name, …)`` use the builder of a module; again does nothing.
+def register_builder(name: str, module: str, packages: tuple[str, ...]) -> None:
+    """Make ``load_dataset(name, …)`` use the builder in ``module``, also in a folder of that name.
 
-    Args:
-        name: the name to look up.
-        module: where the builder stands; imported when the name is used.
-        packages: other code in any of them makes other rows, and never a stale cache hit.
+    The look-up of ``datasets`` is wrapped now or when ``datasets`` is imported, and only once.
     """
     if is_wanted():
-        _builders[name] = (module, packages)
+        _BUILDERS[name] = Registered(module, packages)
         wrap_function(
             "datasets.load",
             "dataset_module_factory",
             ("datasets.inspect",),
-            _finding_builders,
-            "use the builder class itself, such as "
-            f"{BUILDER_MODULE}.Stkit(config_name=…, data_dir=…), instead of "
-            f"load_dataset({DATASET_NAME!r}, …)",
+            _finding_ours,
+            f"use the builder class in {module} instead of load_dataset({name!r}, …)",
         )
 
 
-def _finding_builders(load: ModuleType, factory: Callable[..., Any]) -> Callable[..., Any]:
+def _finding_ours(load: ModuleType, factory: Callable[..., Any]) -> Callable[..., Any]:
     def find(path: str, *args: Any, **kwargs: Any) -> Any:
-        if path not in _builders:
+        registered = _BUILDERS.get(path) if isinstance(path, str) else None
+        if registered is None:
             return factory(path, *args, **kwargs)
         from stkit_datasets.units_of_work import code_digest
 
-        module, packages = _builders[path]
         found = {"dataset_name": path}
         if kwargs.get("data_dir") is not None:
             found["data_dir"] = kwargs["data_dir"]
-        return load.DatasetModule(module, code_digest(*packages), found)
+        return load.DatasetModule(registered.module, code_digest(*registered.packages), found)
 
     return find
