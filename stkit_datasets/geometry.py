@@ -138,12 +138,22 @@ def _project_pinhole(
     return points_m[..., :2] / points_m[..., 2:] * intrinsics[[0, 1], [0, 1]] + intrinsics[:2, 2]
 
 
+def _monotone_limit(*coefficients: float) -> float:
+    """Up to which r the distorted r (1 + k1 r² + k2 r⁴ + …) grows; infinite when it always does."""
+    slope = [(2 * power + 1) * k for power, k in enumerate(coefficients, start=1)]
+    roots = np.roots([*reversed(slope), 1.0])
+    squares = roots.real[(np.abs(roots.imag) < 1e-9) & (roots.real > 0)]
+    return float(np.sqrt(squares.min())) if len(squares) else float("inf")
+
+
 def _project_fisheye(
     points_m: FloatArray, intrinsics: FloatArray, distortion: tuple[float, ...]
 ) -> FloatArray:
     radius = np.hypot(points_m[..., 0], points_m[..., 1])
     theta = np.arctan2(radius, points_m[..., 2])
-    square = theta * theta
+    # As for ``brown``: beyond the angle to which the polynomial grows, the picture goes on in
+    # proportion, so that what the lens cannot see stays outside.
+    square = np.minimum(theta, _monotone_limit(*distortion)) ** 2
     scale = np.ones_like(theta)
     for power, k in enumerate(distortion, start=1):
         scale = scale + k * square**power
@@ -155,13 +165,6 @@ def _project_fisheye(
     return out
 
 
-def _monotone_radius(k1: float, k2: float, k3: float) -> float:
-    """Up to which radius the distorted one grows with it; infinite when it always does."""
-    roots = np.roots([7 * k3, 5 * k2, 3 * k1, 1.0])
-    squares = roots.real[(np.abs(roots.imag) < 1e-9) & (roots.real > 0)]
-    return float(np.sqrt(squares.min())) if len(squares) else float("inf")
-
-
 def _project_brown(
     points_m: FloatArray, intrinsics: FloatArray, distortion: tuple[float, ...]
 ) -> FloatArray:
@@ -170,7 +173,7 @@ def _project_brown(
     radius = np.hypot(points[..., 0], points[..., 1])
     # The polynomial describes the lens where it grows. Beyond, it would fold what the lens cannot
     # see back into the image, so there the picture goes on in proportion, ever farther out.
-    beyond = np.maximum(radius / _monotone_radius(k1, k2, k3), 1.0)[..., None]
+    beyond = np.maximum(radius / _monotone_limit(k1, k2, k3), 1.0)[..., None]
     x, y = np.moveaxis(points / beyond, -1, 0)
     square = x * x + y * y
     radial = 1 + square * (k1 + square * (k2 + square * k3))

@@ -136,6 +136,32 @@ def test_fisheye_by_hand() -> None:
     assert pixel[0] == pytest.approx([320 + 500 * theta * (1 + 0.1 * theta**2), 180])
 
 
+FISHEYE = geometry.CAMERA_MODELS["fisheye"]
+
+
+@pytest.mark.parametrize("lens", [(0.05, 0.02, -0.02, 0.003), (-0.2,), (-0.05, -0.1, 0.05, -0.03)])
+def test_fisheye_never_folds_back(lens: tuple[float, ...]) -> None:
+    angles = np.radians(np.linspace(0, 179, 400))
+    for direction in ([1, 0], [0, -1], [0.6, 0.8]):
+        points = np.cos(angles)[:, None] * [0, 0, 1.0]
+        points[:, :2] = np.sin(angles)[:, None] * np.array(direction)
+        pixels = FISHEYE(points, toy.INTRINSICS, lens)
+        out = np.linalg.norm(pixels - toy.INTRINSICS[:2, 2], axis=1)
+        assert (np.diff(out) > 0).all()
+
+
+def test_a_box_beyond_a_fisheye_lens_is_not_visible() -> None:
+    # 80 degrees to the left: the bare polynomial, 1.4 - 0.5 * 1.4^3, would bring it near the axis.
+    corners = geometry.box_corners_m(
+        np.array([[[1.0, 5.7, 0.0]]]), np.array([[[0.5, 0.5, 0.5]]]), np.array([[[1.0, 0, 0, 0]]])
+    )
+    pose = toy.looking_along_x(1, height_m=0.0)
+    theta = math.atan2(5.7, 1.0)
+    assert abs(theta * (1 - 0.5 * theta**2)) < 0.6
+    seen = geometry.project_boxes(corners, pose, toy.INTRINSICS, 520, 360, "fisheye", (-0.5,))
+    assert not seen.visible.any()
+
+
 BROWN = geometry.CAMERA_MODELS["brown"]
 WIDE_LENS = (-0.356123, 0.172545, -0.00213, 0.000464, -0.05231)
 
