@@ -1,0 +1,1 @@
+"""Estimated 3D tracks of videos without annotations: their files, and how they are made."""
