@@ -119,7 +119,8 @@ def _claims(text: str, mentions: list[Mention], topic: str) -> list[_Claim]:
     for order, (start, end) in enumerate(spans):
         sentence = text[start:end]
         inside = [m for m in mentions if start <= m.start < end]
-        if not inside or (_ASKING.search(sentence) and len(spans) > 1 and _both(inside)):
+        asking = text[end : end + 1] == "?" or (_both(inside) and _ASKING.search(sentence))
+        if not inside or (asking and len(spans) > 1):
             continue
         score = (4 if CONCLUSION.search(sentence) else 0) + (1 if order == 0 else 0)
         doubted = FIRST_THOUGHT.search(sentence)

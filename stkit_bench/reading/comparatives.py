@@ -35,7 +35,14 @@ _MORE = re.compile(
 )
 _AS = re.compile(r"\bas (?:far|fast|much|long|quick(?:ly)?|great|high|rapid(?:ly)?|large|many)\b")
 #: Standing for a while is slow, where nothing is compared.
-_WAITING = re.compile(r"\b(?:wait(?:s|ed|ing)?|idl(?:es|ing)|queu\w+|stuck)\b")
+_WAITING = re.compile(
+    r"\b(?:wait(?:s|ed|ing)?|idl(?:es|ing)|queu\w+|stuck|(?:stay|remain|keep)s? (?:near|close"
+    r"|around|in)\b"
+    r"|(?:only|just) (?:moves? )?slightly|moves? slightly|only moves?)\b(?! more|(?: \w+)? f[au])"
+)
+_QUICKLY = re.compile(
+    r"\b(?:considerabl[ey]|significantly|substantially|rapidly|quickly|a lot|fast)\b"
+)
 NOT = re.compile(
     r"\b(?:not|n't|never|nor|neither|isn't|doesn't|didn't|wasn't|hasn't)\b[^,.;]{0,24}$"
     r"|n't\b[^,.;]{0,24}$"
@@ -53,4 +60,7 @@ def sign_of(clause: str) -> int:
         if clause.startswith("less", more.end() + 1):
             return -1
         return -1 if NOT.search(clause[: more.start()]) else 1
-    return -1 if _WAITING.search(clause) else 0
+    slow, quick = _WAITING.search(clause), _QUICKLY.search(clause)
+    if slow or not quick:
+        return -1 if slow else 0
+    return -1 if NOT.search(clause[: quick.start()]) else 1

@@ -52,14 +52,14 @@ _NOT = re.compile(
 )
 _YES = re.compile(
     r"^[^a-z]*(?:(?:well|so|sure|ok|okay|the (?:short )?answer is|answer|i (?:think|believe"
-    r"|would say))[ ,:]+)?"
+    r"|would say)|it (?:seems|appears|looks)(?: that| like)?)[ ,:]+)?"
     r"(?:yes|yeah|yep|true|correct|affirmative|indeed|they (?:do|are)\b(?=[.,!]|$)|it (?:does"
     r"|is)\b(?=[.,!]|$))"
     r"(?!\s*(?:/|or)\s*no)\b"
 )
 _NO = re.compile(
     r"^[^a-z]*(?:(?:well|so|sorry|the (?:short )?answer is|answer|i (?:think|believe"
-    r"|would say))[ ,:]+)?"
+    r"|would say)|it (?:seems|appears|looks)(?: that| like)?)[ ,:]+)?"
     r"(?:nope|no(?![a-z ]*\b(?:difference|clear|scale|way)\b)|false|incorrect|negative"
     r"|i (?:do not|don't) (?:think|believe) (?:so|they do)\b|they (?:do not|don't|are not"
     r"|aren't)(?=[.,!]|$)|not? really)\b"
@@ -68,6 +68,9 @@ _LATER_YES_NO = re.compile(
     r"\b(?:answer(?: is|:)|so,?|therefore,?|thus,?|hence,?|overall[,:]?) \W*(yes|no)\b"
     r"|[\n.] ?\W*(yes|no)\W*$"
 )
+_OTHER = {SAME: DIFFERENT, DIFFERENT: SAME}
+#: "Same direction? No."
+_OWN_QUESTION = re.compile(r"([^.?\n]{1,200})\?\W{0,6}(yes|no)\b")
 #: The conclusion is a bare yes or no.
 _CONCLUDING_YES_NO = re.compile(
     r"\b(?:so|therefore|thus|hence|overall|in conclusion|finally|conclusion)\b[ ,:]*(?:overall"
@@ -103,6 +106,11 @@ _ASKING = re.compile(
 def read_same_direction(segment: Segment, question: Question) -> Reading:
     """Read ``same`` or ``different``; a stated direction outweighs yes or no."""
     text = segment.text
+    if asked := _OWN_QUESTION.search(text):
+        verdict = _verdict(asked.group(1))
+        if verdict:
+            agreed = asked.group(2) == "yes"
+            return Reading(choice=verdict if agreed else _OTHER[verdict])
     stated, concluding = _statements(text)
     answer = _yes_no(text, question.yes_is_same)
     if answer and _CONCLUDING_YES_NO.search(text):
@@ -128,7 +136,7 @@ def _statements(text: str) -> tuple[list[str], list[str]]:
     spans = list(sentences(text))
     for start, end in spans:
         sentence = text[start:end]
-        if _ASKING.search(sentence) and len(spans) > 1:
+        if len(spans) > 1 and (text[end : end + 1] == "?" or _ASKING.search(sentence)):
             continue
         verdict = _verdict(sentence)
         if verdict:

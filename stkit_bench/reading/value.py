@@ -49,7 +49,8 @@ _WRONG_ROLE = {
         r"|ego)(?: \w+){0,3} (?:travel|mov|cover|driv)\w*[^.;]{0,24}$"
     ),
     Kind.SPEED: re.compile(
-        r"\b(?:limit|max(?:imum)?|top|peak|min(?:imum)?|initial|initially|starting|final|ego|camera"
+        r"\b(?:limit|max(?:imum)?|top|peak|min(?:imum)?|initial|initially|starting|final"
+        r"|(?:ego|camera)(?: (?:vehicle|car))?(?:, which)?"
         r"|at first|instantaneous|accelerat\w+|decelerat\w+|slow(?:s|ing|ed)? down|speed(?:s"
         r"|ing)? up"
         r"|sped up|slows|drops|rises|varies|rang(?:es|ing))\b[^.;,]{0,30}$"
@@ -67,6 +68,18 @@ _WRONG_AFTER = {
         r" ?(?:speed )?(?:limit\b|at (?:first|the (?:start|beginning))|initially|zone\b)"
     ),
 }
+#: "if it goes at 15 km/h, it would cover 50 m": what follows is the estimate itself.
+_CONSEQUENCE = re.compile(
+    r",[^,]{0,60}(?:\bwould|'d|\bwill)(?: \w+){0,3}? (?:travel|cover|mov|go|walk|run"
+    r"|drive)\w*\b[^,]*$"
+)
+_NEW_SENTENCE = re.compile(r"[.;!?]\s|\n")
+#: Words that open the last step.
+_FINALLY = re.compile(
+    r"\W*(?:therefore|thus|hence|in conclusion|to conclude|in summary|so,|accounting for"
+    r"|allowing for"
+    r"|factoring in|including|rounding|adjusting)\b"
+)
 _STATED = re.compile(
     r"\b(?:distance (?:of|traveled|covered|is)|total|covering|traveling) ?\b[^,]*$"
 )
@@ -77,6 +90,12 @@ _OPERATOR_AFTER = re.compile(
 _OPERATOR_BEFORE = re.compile(r"(?:[+×*/÷·]|\d x|\bplus|\btimes|\bdivided by|\bminus) ?\(? ?$")
 _THEN = re.compile(r"\b(?:first|then|another|next|additional|second part|segment|each)\b")
 
+_ALONE = re.compile(
+    r"[ ~=:(\[\"']*(?:(?:maybe|perhaps|about|around|approximately|roughly|probably|likely"
+    r"|possibly|say"
+    r"|i guess|i think|i'd say|i would say|i estimate|my guess is|just"
+    r"|only)[ ,:]+){0,3}[ ~=:(\[\"']*"
+)
 _BARE_AFTER = re.compile(
     r" ?(?:$"
     r"|[.;!?)\]}\"'\n]|,(?! ?\d)|\(|\b(?:in|over|during|throughout|for|from|between|and|within"
@@ -139,7 +158,8 @@ def _choose(text: str, candidates: list[_Candidate], strong: bool) -> Reading:
     top = [c.item for c in candidates if c.score == best]
     chosen = top[0] if strong else top[-1]
     for other in reversed(top):  # "12 m (39.4 ft)": a conversion repeats the value before it
-        if other.start < chosen.start and _same(other.value, chosen.value):
+        repeats = other.start < chosen.start and _same(other.value, chosen.value)
+        if repeats and not _NEW_SENTENCE.search(text, other.end, chosen.start):
             chosen = other
     if not strong and len(top) > 1 and _alternatives(text, [c.item for c in candidates]):
         return unreadable(Reason.AMBIGUOUS)
@@ -204,8 +224,11 @@ def _score(text: str, item: Quantity, before: str, sentence: str, after: str, ki
         role = None  # "from the camera, a distance of 31 m"
     if role or _WRONG_AFTER[kind].match(after):
         score += _DESCRIBES
-    if HYPOTHETICAL.search(sentence):
+    assumed = HYPOTHETICAL.search(sentence)
+    if assumed and not _CONSEQUENCE.search(sentence, assumed.end()):
         score += _ASSUMED
+    elif score >= 0 and _FINALLY.match(sentence):
+        score += _CONCLUDES
     if _THEN.search(before):
         score += _STEP
     return score
@@ -242,7 +265,7 @@ def _labelled(text: str, bare: list[Quantity]) -> Quantity:
 
 def _is_bare_answer(text: str, item: Quantity, strong: bool) -> bool:
     before = text[max(0, item.start - 30) : item.start]
-    alone = not text[: item.start].strip(" ~=:([\"'") and not text[item.end :].strip(" .)]\"'")
+    alone = _ALONE.fullmatch(text[: item.start]) and not text[item.end :].strip(" .?!)]\"'")
     if alone:
         return True
     if not _BARE_AFTER.match(text, item.end):
