@@ -55,8 +55,11 @@ def register_builder(name: str, module: str, packages: tuple[str, ...]) -> None:
 
     The look-up of ``datasets`` is wrapped now or when ``datasets`` is imported, and only once.
     """
-    if is_wanted():
-        _BUILDERS[name] = Registered(module, packages)
+    if not is_wanted():
+        return
+    first = not _BUILDERS
+    _BUILDERS[name] = Registered(module, packages)
+    if first:
         wrap_function(
             "datasets.load",
             "dataset_module_factory",

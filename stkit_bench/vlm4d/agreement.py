@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -13,7 +13,15 @@ from typing import Any
 from .answers import JudgedResponse, read_judged
 from .choice import read_choice
 
-__all__ = ["Agreement", "Disagreement", "agreement", "file_name", "judge_faults"]
+__all__ = [
+    "Agreement",
+    "Disagreement",
+    "agreement",
+    "compare",
+    "file_name",
+    "judge_faults",
+    "together",
+]
 
 
 @dataclass(frozen=True)
@@ -48,6 +56,16 @@ class Agreement:
     n_right: int
     n_judged_right: int
     disagreements: tuple[Disagreement, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values that JSON can hold."""
+        return {
+            **{key: value for key, value in vars(self).items() if key != "disagreements"},
+            "share": self.share,
+            "share_without_faults": self.share_without_faults,
+            "accuracy_difference": self.accuracy_difference,
+            "disagreements": [asdict(row) for row in self.disagreements],
+        }
 
     @property
     def share(self) -> float:

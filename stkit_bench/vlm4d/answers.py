@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import zlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -97,11 +98,7 @@ def _responses(
     path: Path, items: Sequence[Item], places: Mapping[str, int]
 ) -> list[tuple[str, str | None, str]]:
     if path.name.endswith((".json", ".json.gz")):
-        split = {(item.official_id, item.question): item.split for item in items}
-        return [
-            (f"{split.get((row.id, row.question.strip()), '?')}/{row.id}", row.response, "")
-            for row in read_judged(path)
-        ]
+        return _judged_responses(path, items, places)
     found = []
     for number, line in read_jsonl(path):
         for key in ("id", "response"):
@@ -113,6 +110,25 @@ def _responses(
         if response is not None and not isinstance(response, str):
             raise FileError(path, f"response must be a text or null, got {response!r}", number)
         found.append((identity, response, f"line {number}: "))
+    return found
+
+
+def _judged_responses(
+    path: Path, items: Sequence[Item], places: Mapping[str, int]
+) -> list[tuple[str, str | None, str]]:
+    """Tell by the questions which split a published file answers; its options must be ours."""
+    rows = read_judged(path)
+    asked = {(row.id, row.question.strip()) for row in rows}
+    matches = Counter(item.split for item in items if (item.official_id, item.question) in asked)
+    split = max(matches, key=lambda name: (matches[name], name), default="real")
+    found = []
+    for row in rows:
+        identity = f"{split}/{row.id}"
+        ours = items[places[identity]].choices if identity in places else {}
+        theirs = {letter: str(text).strip() for letter, text in row.choices.items()}
+        if ours and ours != theirs:
+            raise FileError(path, f"id {row.id!r}: options must be {ours}, got {theirs}")
+        found.append((identity, row.response, ""))
     return found
 
 
