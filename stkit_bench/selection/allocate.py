@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -109,4 +110,32 @@ def split_by_source(available: IntArray, per_cell: IntArray, per_source: IntArra
         urgency = np.where(stock[:, cell] > 0, urgency, -np.inf)
         taken[int(np.argmax(urgency)), cell] += 1
         wanted[cell] -= 1
+    while (path := _exchange(taken, available - taken, per_source)) is not None:
+        for (giver, cell), (taker, _) in itertools.pairwise(path):
+            taken[giver, cell] -= 1
+            taken[taker, cell] += 1
     return taken
+
+
+def _exchange(
+    taken: IntArray, stock: IntArray, per_source: IntArray
+) -> list[tuple[int, int]] | None:
+    """Find sources that can hand cells on, from one over its number to one under it.
+
+    Returns:
+        (source, the cell in which the next one takes its place), the last cell -1; or None where
+        no exchange brings the sources nearer to their numbers.
+    """
+    surplus = taken.sum(axis=1) - per_source
+    paths = [[(int(source), -1)] for source in np.flatnonzero(surplus > 0)]
+    seen = {path[0][0] for path in paths}
+    for path in paths:  # grows while it is walked: breadth first
+        source = path[-1][0]
+        if surplus[source] < 0:
+            return path
+        for other in range(len(taken)):
+            cells = np.flatnonzero((taken[source] > 0) & (stock[other] > 0))
+            if other not in seen and len(cells):
+                seen.add(other)
+                paths.append([*path[:-1], (source, int(cells[0])), (other, -1)])
+    return None

@@ -6,7 +6,6 @@ labels, the sources and the clips have been shared out.
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,9 +14,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from stkit_bench.selection.allocate import largest_remainder, nested_shares, split_by_source
+from stkit_bench.selection.allocate import nested_shares, split_by_source
 from stkit_bench.selection.candidates import Candidates, candidates
 from stkit_bench.selection.labels import SelectionConfig, label_columns, universe
+from stkit_bench.selection.picking import first, hashes
+from stkit_bench.selection.quotas import quotas
 from stkit_bench.selection.report import Count, SelectionReport, ShortCell, TaskReport
 from stkit_datasets.tasks.names import TASKS, Task
 
@@ -52,6 +53,35 @@ class Selection:
     report: SelectionReport
 
 
+@dataclass(frozen=True)
+class _Pool:
+    """The candidates of one task that carry all labels, sorted into sources and cells.
+
+    Attributes:
+        task: the task.
+        rows: (N,) indices into all candidates.
+        source: (N,) codes of their sources.
+        cell: (N,) codes of their combinations of labels.
+        kinds: the kinds of label.
+        cells: the combinations that could be filled, also those without a candidate.
+        available: (S, C) candidates of each.
+        wanted: (C,) how many to take of each cell, at most all there are.
+        unlabelled: candidates that lack a label.
+        missing: kinds of label that no candidate carries.
+    """
+
+    task: Task
+    rows: IntArray
+    source: IntArray
+    cell: IntArray
+    kinds: tuple[str, ...]
+    cells: list[tuple[str, ...]]
+    available: IntArray
+    wanted: IntArray
+    unlabelled: int
+    missing: tuple[str, ...]
+
+
 def select(
     rows: Any,
     per_task: int = 200,
@@ -72,9 +102,10 @@ def select(
             sequence of rows, with ``id``, ``task``, ``target`` (or its fields as columns), and
             where known ``source``, ``clip_id``, ``polarity`` and ``objects`` for their colors.
         per_task: questions wanted of each task.
-        source_shares: share of each source in every task, summing to 1, for example
-            :data:`PUBLISHED_SOURCE_SHARES`; sources without a share are left out. None takes the
-            sources as they come.
+        source_shares: share of each source in all questions together, summing to 1, for example
+            :data:`PUBLISHED_SOURCE_SHARES`; sources without a share are left out. A source with
+            too few questions of a task, as a sports source has none of direction, gives more of
+            its others. None takes the sources as they come.
         seed: another seed selects other questions.
         config: bins and kinds of label.
 
@@ -86,20 +117,36 @@ def select(
     _check_shares(source_shares)
     config = config or SelectionConfig()
     pool = candidates(rows)
-    order_key = _hashes(pool.id, seed)
-    source = np.where(pool.source == None, _NO_SOURCE, pool.source)  # noqa: E711 - elementwise
-    excluded = _excluded(source, source_shares)
+    key = hashes(pool.id, seed)
+    texts = np.where(pool.source == None, _NO_SOURCE, pool.source).astype(str)  # noqa: E711
+    excluded = _excluded(texts, source_shares)
+    names = sorted(
+        {*np.unique(texts).tolist(), *(n for n, s in (source_shares or {}).items() if s > 0)}
+        - excluded.keys()
+    )
+    source = np.full(len(pool), -1, dtype=np.int64)
+    for code, name in enumerate(names):
+        source[texts == name] = code
+    pools = [
+        _pool(pool, source, len(names), task, code, per_task, seed, config)
+        for code, task in enumerate(TASKS)
+    ]
+    requested, take = None, None
+    if source_shares is not None:
+        shares = np.array([source_shares[name] for name in names], dtype=np.float64)
+        requested, take = _requested(pools, shares, per_task), _take(pools, shares, per_task)
     chosen: list[IntArray] = []
     reports: dict[str, TaskReport] = {}
-    for code, task in enumerate(TASKS):
-        rows_of_task = np.flatnonzero(
-            (pool.task == code) & ~np.isin(source, np.array(list(excluded), dtype=object))
-        )
-        picked, report = _select_task(
-            pool, rows_of_task, source, order_key, task, per_task, source_shares, seed, config
-        )
-        chosen.append(picked[np.argsort(order_key[picked], kind="stable")])
-        reports[task.value] = report
+    for number, part in enumerate(pools):
+        if take is None:
+            per_cell, of = part.wanted[None], np.zeros_like(part.source)
+        else:
+            per_cell = split_by_source(part.available, part.wanted, take[number])
+            of = part.source
+        picked = first(of, part.cell, per_cell, pool.clip[part.rows], key[part.rows])
+        chosen.append(part.rows[picked][np.argsort(key[part.rows[picked]], kind="stable")])
+        wanted = None if requested is None else requested[number]
+        reports[part.task.value] = _report(part, picked, names, wanted, per_task)
     indices = np.concatenate(chosen)
     return Selection(
         indices=indices,
@@ -115,17 +162,17 @@ def select(
     )
 
 
-def _select_task(
+def _pool(
     pool: Candidates,
-    rows: IntArray,
-    source: ObjectArray,
-    order_key: npt.NDArray[np.uint64],
+    source: IntArray,
+    n_sources: int,
     task: Task,
+    code: int,
     per_task: int,
-    source_shares: Mapping[str, float] | None,
     seed: int,
     config: SelectionConfig,
-) -> tuple[IntArray, TaskReport]:
+) -> _Pool:
+    rows = np.flatnonzero((pool.task == code) & (source >= 0))
     kinds, columns, missing = label_columns(pool, rows, task, config)
     labelled = np.ones(len(rows), dtype=np.bool_)
     for column in columns:
@@ -133,113 +180,79 @@ def _select_task(
     unlabelled = int((~labelled).sum())
     rows = rows[labelled]
     columns = [column[labelled] for column in columns]
-    cells_of_task = universe(task, kinds, columns, config)
-    cells = {name: number for number, name in enumerate(cells_of_task)}
+    cells = universe(task, kinds, columns, config)
+    number = {name: place for place, name in enumerate(cells)}
     names = list(zip(*(c.tolist() for c in columns), strict=True)) if columns else [()] * len(rows)
-    cell = np.fromiter((cells[name] for name in names), np.int64, len(rows))
-    source_names, source_code = np.unique(source[rows].astype(str), return_inverse=True)
-
-    available = np.zeros((len(source_names), len(cells_of_task)), dtype=np.int64)
-    np.add.at(available, (source_code, cell), 1)
-    totals = dict(zip(cells_of_task, available.sum(axis=0).tolist(), strict=True))
+    cell = np.fromiter((number[name] for name in names), np.int64, len(rows))
+    available = np.zeros((n_sources, len(cells)), dtype=np.int64)
+    np.add.at(available, (source[rows], cell), 1)
+    totals = dict(zip(cells, available.sum(axis=0).tolist(), strict=True))
     per_cell = nested_shares(totals, per_task, seed)
-    wanted = np.array([per_cell[name] for name in cells_of_task], dtype=np.int64)
-    requested = None if source_shares is None else largest_remainder(source_shares, per_task)
-    if requested is None:
-        picked = _first(np.zeros_like(source_code), cell, wanted[None], pool, rows, order_key)
-    else:
-        per_source = np.array([requested[str(name)] for name in source_names], dtype=np.int64)
-        take = split_by_source(available, wanted, per_source)
-        picked = _first(source_code, cell, take, pool, rows, order_key)
+    wanted = np.array([per_cell[name] for name in cells], dtype=np.int64)
+    return _Pool(
+        task, rows, source[rows], cell, kinds, cells, available, wanted, unlabelled, missing
+    )
 
-    even = per_task / max(len(cells_of_task), 1)
-    report = TaskReport(
-        task=task.value,
+
+def _requested(pools: list[_Pool], shares: npt.NDArray[np.float64], per_task: int) -> IntArray:
+    """(T, S) what the shares ask for, however few candidates there are.
+
+    A source that has candidates is asked only for tasks that it has.
+    """
+    there = np.stack([part.available.sum(axis=1) for part in pools])
+    asked = (there > 0) | ((there.sum(axis=0) == 0) & (there.sum(axis=1, keepdims=True) > 0))
+    return quotas(shares, per_task, np.where(asked, per_task, 0))
+
+
+def _take(pools: list[_Pool], shares: npt.NDArray[np.float64], per_task: int) -> IntArray:
+    """(T, S) what each source should give: as asked for, within what even labels let it give."""
+    usable = [np.minimum(part.available, part.wanted).sum(axis=1) for part in pools]
+    return quotas(shares, per_task, np.stack(usable))
+
+
+def _report(
+    part: _Pool, picked: IntArray, names: list[str], requested: IntArray | None, per_task: int
+) -> TaskReport:
+    totals = part.available.sum(axis=0)
+    taken = np.bincount(part.cell[picked], minlength=len(part.cells))
+    by_source = np.bincount(part.source[picked], minlength=len(names)).tolist()
+    there = part.available.sum(axis=1).tolist()
+    even = per_task / max(len(part.cells), 1)
+    return TaskReport(
+        task=part.task.value,
         requested=per_task,
-        available=len(rows),
+        available=len(part.rows),
         selected=len(picked),
-        unlabelled=unlabelled,
+        unlabelled=part.unlabelled,
         labels={
-            kind: _histogram(cells_of_task, place, totals, cell[picked])
-            for place, kind in enumerate(kinds)
+            kind: _histogram([cell[place] for cell in part.cells], totals, taken)
+            for place, kind in enumerate(part.kinds)
         },
         short=tuple(
-            ShortCell(dict(zip(kinds, name, strict=True)), totals[name], even)
-            for name in cells_of_task
-            if totals[name] < max(1, math.floor(even))
+            ShortCell(dict(zip(part.kinds, name, strict=True)), total, even)
+            for name, total in zip(part.cells, totals.tolist(), strict=True)
+            if total < max(1, math.floor(even))
         ),
-        not_balanced=missing,
-        sources=_by_source(source_names, source_code, picked, requested),
+        not_balanced=part.missing,
+        sources={
+            name: Count(
+                there[code],
+                by_source[code],
+                None if requested is None else int(requested[code]),
+            )
+            for code, name in enumerate(names)
+            if there[code] or requested is not None
+        },
     )
-    return rows[picked], report
 
 
-def _first(
-    source: IntArray,
-    cell: IntArray,
-    take: IntArray,
-    pool: Candidates,
-    rows: IntArray,
-    order_key: npt.NDArray[np.uint64],
-) -> IntArray:
-    """Return the first ``take[source, cell]`` rows of each group, clips taking turns."""
-    clips = np.array([str(clip) for clip in pool.clip[rows].tolist()], dtype=object)
-    _, clip = np.unique(clips.astype(str), return_inverse=True)
-    key = order_key[rows]
-    group = source * take.shape[1] + cell
-    turn = _rank_within(np.lexsort((key, clip, group)), group, clip)
-    order = np.lexsort((key, turn, group))
-    place = _rank_within(order, group, np.zeros_like(group))
-    picked: IntArray = np.flatnonzero(place < take.ravel()[group])
-    return picked
-
-
-def _rank_within(order: IntArray, group: IntArray, part: IntArray) -> IntArray:
-    """Return each row's place among the rows of its group and part, in the given order."""
-    ranks = np.zeros(len(order), dtype=np.int64)
-    if not len(order):
-        return ranks
-    starts = np.ones(len(order), dtype=np.bool_)
-    starts[1:] = (np.diff(group[order]) != 0) | (np.diff(part[order]) != 0)
-    first = np.flatnonzero(starts)
-    lengths = np.diff([*first, len(order)])
-    ranks[order] = np.arange(len(order)) - np.repeat(first, lengths)
-    return ranks
-
-
-def _histogram(
-    universe: list[tuple[str, ...]],
-    place: int,
-    totals: Mapping[tuple[str, ...], int],
-    cell: IntArray,
-) -> dict[str, Count]:
-    taken = np.bincount(cell, minlength=len(universe))
-    available: dict[str, int] = {}
-    selected: dict[str, int] = {}
-    for number, name in enumerate(universe):
-        available[name[place]] = available.get(name[place], 0) + totals[name]
-        selected[name[place]] = selected.get(name[place], 0) + int(taken[number])
+def _histogram(labels: list[str], totals: IntArray, taken: IntArray) -> dict[str, Count]:
+    available: dict[str, int] = dict.fromkeys(labels, 0)
+    selected: dict[str, int] = dict.fromkeys(labels, 0)
+    for label, total, count in zip(labels, totals.tolist(), taken.tolist(), strict=True):
+        available[label] += total
+        selected[label] += count
     return {label: Count(available[label], selected[label]) for label in available}
-
-
-def _by_source(
-    names: npt.NDArray[Any],
-    code: IntArray,
-    picked: IntArray,
-    requested: Mapping[str, int] | None,
-) -> dict[str, Count]:
-    there = dict(zip(names.tolist(), np.bincount(code, minlength=len(names)).tolist(), strict=True))
-    taken = np.bincount(code[picked], minlength=len(names)).tolist()
-    chosen = dict(zip(names.tolist(), taken, strict=True))
-    every = sorted({*there, *(requested or {})})
-    return {
-        name: Count(
-            there.get(name, 0),
-            chosen.get(name, 0),
-            None if requested is None else requested.get(name, 0),
-        )
-        for name in every
-    }
 
 
 def _check_shares(shares: Mapping[str, float] | None) -> None:
@@ -249,23 +262,12 @@ def _check_shares(shares: Mapping[str, float] | None) -> None:
         raise ValueError(f"source_shares must be at least 0 and sum to 1, got {dict(shares)}")
 
 
-def _excluded(source: ObjectArray, shares: Mapping[str, float] | None) -> dict[str, int]:
+def _excluded(source: npt.NDArray[np.str_], shares: Mapping[str, float] | None) -> dict[str, int]:
     if shares is None or not len(source):
         return {}
-    names, counts = np.unique(source.astype(str), return_counts=True)
+    names, counts = np.unique(source, return_counts=True)
     return {
         name: count
         for name, count in zip(names.tolist(), counts.tolist(), strict=True)
         if shares.get(name, 0) == 0
     }
-
-
-def _hashes(ids: ObjectArray, seed: int) -> npt.NDArray[np.uint64]:
-    prefix = hashlib.sha256(f"{seed}\x1f".encode())
-
-    def digest(identity: str) -> bytes:
-        hashed = prefix.copy()
-        hashed.update(identity.encode("utf-8"))
-        return hashed.digest()[:8]
-
-    return np.frombuffer(b"".join(map(digest, ids.tolist())), dtype=">u8").astype(np.uint64)

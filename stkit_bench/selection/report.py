@@ -21,6 +21,15 @@ class Count:
         plain = {"available": self.available, "selected": self.selected}
         return plain if self.requested is None else {**plain, "requested": self.requested}
 
+    def plus(self, other: Count) -> Count:
+        """Return the sums; ``requested`` is that of those which have it."""
+        asked = [c.requested for c in (self, other) if c.requested is not None]
+        return Count(
+            self.available + other.available,
+            self.selected + other.selected,
+            sum(asked) if asked else None,
+        )
+
 
 @dataclass(frozen=True)
 class ShortCell:
@@ -95,10 +104,22 @@ class SelectionReport:
         """Whether every task has as many questions as were wanted."""
         return all(task.selected == task.requested for task in self.tasks.values())
 
+    @property
+    def sources(self) -> dict[str, Count]:
+        """All tasks together, by source; ``requested`` only where shares were given."""
+        totals: dict[str, Count] = {}
+        for task in self.tasks.values():
+            for name, count in task.sources.items():
+                totals[name] = totals.get(name, Count(0, 0)).plus(count)
+        return dict(sorted(totals.items()))
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain values that JSON can hold."""
-        tasks = {name: task.to_dict() for name, task in self.tasks.items()}
-        return {**vars(self), "tasks": tasks}
+        return {
+            **vars(self),
+            "tasks": {name: task.to_dict() for name, task in self.tasks.items()},
+            "sources": {name: count.to_dict() for name, count in self.sources.items()},
+        }
 
     def to_text(self) -> str:
         """Return the report as lines of text."""
@@ -110,9 +131,19 @@ class SelectionReport:
             f"  source {name}: {count} candidates left out, no share was given for it"
             for name, count in self.excluded.items()
         ]
+        lines += [_source_line(name, count) for name, count in self.sources.items()]
         for task in self.tasks.values():
             lines += ["", *_task_lines(task)]
         return "\n".join(lines)
+
+
+def _source_line(name: str, count: Count) -> str:
+    line = f"  source {name}: {count.selected} of {count.available} candidates"
+    if count.requested is None:
+        return line
+    off = count.selected - count.requested
+    told = "" if not off else f", SHORT by {-off}" if off < 0 else f", {off} more stand in"
+    return f"{line}, {count.requested} wanted{told}"
 
 
 def _task_lines(task: TaskReport) -> list[str]:

@@ -7,6 +7,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 from stkit_bench.selection import PUBLISHED_SOURCE_SHARES, SelectionConfig, select
 from stkit_bench.selection.allocate import (
@@ -15,6 +16,7 @@ from stkit_bench.selection.allocate import (
     nested_shares,
     split_by_source,
 )
+from stkit_datasets.tasks.names import TASKS
 
 COLORS = ("red", "blue", "green")
 
@@ -112,6 +114,26 @@ def test_sources_reach_their_numbers_where_they_can():
     available = np.array([[100, 100], [6, 0]])
     taken = split_by_source(available, np.array([10, 10]), np.array([14, 6]))
     assert taken.tolist() == [[4, 10], [6, 0]]
+
+
+def test_sources_hand_cells_on_until_their_numbers_are_right():
+    # Only the first source can fill the first cell, and only the third the last one.
+    available = np.array([[9, 9, 0], [0, 9, 9], [0, 0, 9]])
+    taken = split_by_source(available, np.array([4, 4, 4]), np.array([6, 3, 3]))
+    assert taken.sum(axis=0).tolist() == [4, 4, 4]
+    assert taken.sum(axis=1).tolist() == [6, 3, 3]
+
+
+@given(
+    arrays(np.int64, (3, 4), elements=st.integers(0, 6)),
+    arrays(np.int64, (3, 4), elements=st.integers(0, 6)),
+)
+def test_numbers_that_can_be_met_are_met(there, more):
+    # Whatever was taken from somewhere fits, so that it can be found again from its sums alone.
+    taken = split_by_source(there + more, there.sum(axis=0), there.sum(axis=1))
+    assert (taken <= there + more).all()
+    assert taken.sum(axis=0).tolist() == there.sum(axis=0).tolist()
+    assert taken.sum(axis=1).tolist() == there.sum(axis=1).tolist()
 
 
 def test_cells_come_before_sources():
@@ -240,6 +262,77 @@ def test_an_absent_source_is_made_up_for_and_told():
     sources = report.tasks["movement_direction"].sources
     assert (sources["nuscenes"].selected, sources["nuplan"].selected) == (60, 0)
     assert sources["nuplan"].requested == 30
+
+
+def questions_of(source: str, task: str, n: int):
+    """As many candidates of a task from a source, their labels even."""
+    rows = []
+    for number in range(n):
+        fields = {"value_si": 2.0 ** (number % 8), "clock": number % 12 + 1, "polarity": None}
+        if task.endswith("comparison"):
+            is_first, asks_more = number % 2, number // 2 % 2
+            same = "movement" in task
+            names = ("same", "different") if same else ("more", "less")
+            colors = [{"color": "red"}, {"color": "blue"}]
+            choice = ("same", "different")[is_first] if same else ("red", "blue")[is_first]
+            fields = {"polarity": names[asks_more], "objects": colors, "choice": choice}
+        elif "direction" in task:
+            fields.pop("value_si")
+        else:
+            fields.pop("clock")
+        item = row(number, task, source=source, clip=f"{source}{number // 3}", **fields)
+        rows.append({**item, "id": f"{source}-{task}-{number}"})
+    return rows
+
+
+def candidates_of(counts):
+    return [
+        item
+        for source, n in counts.items()
+        for task in TASKS
+        if not (source == "ego_exo4d" and "direction" in task)
+        for item in questions_of(source, task.value, n)
+    ]
+
+
+def test_a_sports_source_takes_its_share_from_the_tasks_that_it_has():
+    rows = candidates_of(dict.fromkeys(PUBLISHED_SOURCE_SHARES, 240))
+    report = select(rows, 70, PUBLISHED_SOURCE_SHARES).report
+    assert report.complete
+    for name, share in PUBLISHED_SOURCE_SHARES.items():
+        assert abs(report.sources[name].selected - share * 490) < 1
+        assert report.sources[name].requested == report.sources[name].selected
+    for name, task in report.tasks.items():
+        assert (task.sources["ego_exo4d"].selected == 0) == ("direction" in name)
+    clocks = report.tasks["movement_direction"].labels["clock"]
+    assert {count.selected for count in clocks.values()} <= {5, 6}
+
+
+def test_a_source_with_too_few_of_one_task_gives_more_of_the_others():
+    rows = candidates_of({"nuplan": 240, "nuscenes": 240})
+    few = [
+        r
+        for r in rows
+        if (r["source"], r["task"]) != ("nuscenes", "traveled_distance")
+        or int(r["id"].rsplit("-", 1)[1]) < 2
+    ]
+    report = select(few, 40, {"nuplan": 0.75, "nuscenes": 0.25}).report
+    assert report.tasks["traveled_distance"].sources["nuscenes"].selected == 2
+    assert report.tasks["traveled_distance"].sources["nuscenes"].requested == 10
+    assert report.sources["nuscenes"].selected == 70
+    assert report.complete
+
+
+def test_a_source_that_runs_out_is_told_and_the_tasks_stay_full():
+    rows = candidates_of({"nuplan": 8, "nuscenes": 240})
+    report = select(rows, 40, {"nuplan": 0.75, "nuscenes": 0.25}).report
+    assert report.complete
+    assert (report.sources["nuplan"].selected, report.sources["nuplan"].requested) == (56, 210)
+    assert "source nuplan: 56 of 56 candidates, 210 wanted, SHORT by 154" in report.to_text()
+    assert "source nuscenes: 224 of 1680 candidates, 70 wanted, 154 more stand in" in (
+        report.to_text()
+    )
+    assert report.to_dict()["sources"]["nuplan"]["requested"] == 210
 
 
 def test_clips_take_turns():
