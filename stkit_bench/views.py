@@ -23,7 +23,16 @@ FRAME_RATES = (2.0, 1.0, 0.5, 0.25)
 _BY_FRAME = ("timestamps_s", "frames")
 _OBJECT_BY_FRAME = ("boxes", "occlusion", "centers_m")
 _READ = ("id", "task", "form", "question", "answer", "prompt", "target", "duration_s", "fps")
-_FPS_COLUMNS = (*_READ, *_BY_FRAME, "objects", "start_s", "end_s", "messages", "video")
+_FPS_COLUMNS = (
+    *_READ,
+    *_BY_FRAME,
+    "camera_poses",
+    "objects",
+    "start_s",
+    "end_s",
+    "messages",
+    "video",
+)
 _WORDS_COLUMNS = (*_READ, "objects", "start_s", "end_s", "messages")
 
 Row = dict[str, Any]
@@ -74,6 +83,8 @@ def at_fps(row: Mapping[str, Any], fps: float, wording: Wording | None = None) -
             "that the bench was built with"
         )
     cut = {**row, **{name: row[name][::step] for name in _BY_FRAME}, "fps": float(fps)}
+    if row.get("camera_poses") is not None:
+        cut["camera_poses"] = row["camera_poses"][::step]
     cut["objects"] = [
         {**item, **{name: item[name][::step] for name in _OBJECT_BY_FRAME}}
         for item in row["objects"]

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from stkit_datasets import prompt, schema
+from stkit_datasets import geometry, prompt, schema
 from stkit_datasets._version import __version__
 from stkit_datasets.clip import Clip
 from stkit_datasets.config import FPS, KinematicsConfig, ScenarioConfig
@@ -210,10 +210,12 @@ def _table(
         "clip_id": clip.clip_id,
         "camera": clip.camera.name,
         "timestamps_s": np.round(clip.timestamps_s, 6).tolist(),
+        "camera_poses": _camera_poses(clip),
         "duration_s": video_duration_s(len(clip.timestamps_s)),
         "fps": FPS,
         "width": clip.camera.width_px,
         "height": clip.camera.height_px,
+        "boxes_drawn": None if config.video == "none" else config.video == "overlay",
         "frames": list(clip.frames.names) if clip.frames is not None else [],
         "domain": clip.domain,
     }
@@ -227,6 +229,15 @@ def _table(
         else:
             arrays.append(pa.array(columns[entry.name], type=entry.type))
     return pa.Table.from_arrays(arrays, schema=arrow)
+
+
+def _camera_poses(clip: Clip) -> list[list[float]] | None:
+    if clip.camera_SE3_world is None:
+        return None
+    world_SE3_camera = geometry.inverse(clip.camera_SE3_world)
+    flat = world_SE3_camera[:, :3].reshape(-1, 12)
+    rows: list[list[float]] = (np.round(flat, 6) + 0.0).tolist()
+    return rows
 
 
 def _provenance(clip: Clip, question: Question, unit: str) -> dict[str, Any]:

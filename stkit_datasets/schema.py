@@ -41,10 +41,13 @@ def features() -> Features:
                             null where not annotated
     ``start_s``, ``end_s``  the run that the target was computed over, seconds in the clip
     ``timestamps_s``        time of every frame
+    ``camera_poses``        per frame the first three rows of world_SE3_camera (OpenCV axes, metres),
+                            row by row, 12 numbers; null where the camera's pose is unknown
     ``duration_s``          length of the video
     ``fps``                 frames per second of the video
     ``width``, ``height``   of the source image, the frame of reference of ``boxes``
     ``video``               MP4 bytes, or null for annotations only
+    ``boxes_drawn``         whether the video shows the objects' boxes; null without a video
     ``frames``              the source's frame files, relative to the data folder
     ``provenance``          annotation files, tokens of the annotations used, the unit (scene, log,
                             take) they were read with, the builder's version
@@ -97,11 +100,13 @@ def features() -> Features:
             "start_s": number,
             "end_s": number,
             "timestamps_s": List(number),
+            "camera_poses": List(List(number)),
             "duration_s": number,
             "fps": number,
             "width": Value("int32"),
             "height": Value("int32"),
             "video": Video(decode=False),
+            "boxes_drawn": Value("bool"),
             "frames": List(text),
             "provenance": {
                 "files": List(text),

@@ -7,6 +7,7 @@ import pytest
 import toy
 
 from stkit_datasets.audit import audit
+from stkit_datasets.clip import Clip
 from stkit_datasets.errors import ConfigError, SourceError
 from stkit_datasets.explain import explain, picture
 from stkit_datasets.rows import RowConfig, clip_rows
@@ -50,6 +51,24 @@ def test_types_are_those_of_the_features(rows: list[dict]) -> None:
     table = clip_rows(pair_clip(), CONFIG).table
     assert table.schema == arrow_schema()
     assert features().encode_example(rows[0])["target"]["task"] == rows[0]["task"]
+
+
+def test_a_row_says_where_its_camera_was(rows: list[dict]) -> None:
+    # The toy camera stands 1.5 m above the origin and looks along x: right is -y, down is -z.
+    looks_along_x = [0.0, 0.0, 1.0, 0.0, -1.0, 0.0, 0.0, 0.0, 0.0, -1.0, 0.0, 1.5]
+    for row in rows:
+        assert row["camera_poses"] == [looks_along_x] * len(row["timestamps_s"])
+    boxed = {**vars(pair_clip()), "camera_SE3_world": None}
+    boxed["boxes_px"] = np.broadcast_to([20.0, 20.0, 70.0, 70.0], (2, 10, 4))
+    given = clip_rows(Clip(**boxed), CONFIG).table["camera_poses"].to_pylist()
+    assert given
+    assert set(given) == {None}
+
+
+@pytest.mark.parametrize(("video", "drawn"), [("overlay", True), ("raw", False), ("none", None)])
+def test_a_row_says_whether_its_boxes_are_drawn(video: str, drawn: bool | None) -> None:
+    table = clip_rows(with_frames(pair_clip()), RowConfig(video=video)).table
+    assert set(table["boxes_drawn"].to_pylist()) == {drawn}
 
 
 def test_every_target_is_worked_out_again_from_the_row(rows: list[dict]) -> None:
