@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import os
+import runpy
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+
+# Here and in every process that a test starts, see tests/cpu_torchvision/sitecustomize.py.
+_START_UP = str(REPOSITORY / "tests" / "cpu_torchvision")
+os.environ["PYTHONPATH"] = os.pathsep.join(
+    path for path in (_START_UP, os.environ.get("PYTHONPATH")) if path
+)
+runpy.run_path(os.path.join(_START_UP, "sitecustomize.py"))
 
 
 @pytest.fixture(scope="session")
