@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .items import Item, find_files, load
+from .items import Item, load
 from .prompt_forms import FORMS, prompts
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from datasets import Features
 
-__all__ = ["features", "files", "state", "tables"]
+__all__ = ["features", "tables"]
 
 _LETTERS = ("A", "B", "C", "D")
 _ROWS_PER_TABLE = 100
@@ -46,23 +46,6 @@ def features() -> Features:
             "video_url": text,
         }
     )
-
-
-def files(data_dir: Path) -> dict[str, Path]:
-    """Return the official files by split, as far as they are there.
-
-    Raises:
-        FileError: neither is there.
-    """
-    found = find_files(data_dir)
-    if not found:
-        load(data_dir)  # says what was looked for
-    return found
-
-
-def state(path: Path, data_dir: Path) -> str:
-    """Return a text that changes when a video comes or goes."""
-    return " ".join(item.id for item in load(path) if (data_dir / item.video).is_file())
 
 
 def tables(path: Path, data_dir: Path) -> Iterator[pa.Table]:
