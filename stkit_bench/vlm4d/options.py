@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 
 from stkit_bench.reading.normalize import BOX_CLOSE, BOX_OPEN, normalize
 
@@ -76,6 +77,7 @@ _COMES_FROM = re.compile(r"\bfrom (?:the |its |their |his |her )?$")
 _ONWARD = re.compile(r" to (?:the |its |their )?")
 _TOWARD = re.compile(r" (?:the |its |their |his |her )?")
 _PLACE = re.compile(r"\b(?:on|at|from|near|in|bottom|top) (?:the |its |their |his |her |one )?$")
+_JOIN = re.compile(r" (?:or|and)(?: to| toward)?(?: the| its| their)? ")
 _MOVES = re.compile(
     r"\b(?:mov|go|head|turn|walk|run|fly|rotat|spin|travel|swim|driv|ski|rid|roll|jump|step)\w* "
     r"(?:to |toward )?(?:the |its |their |his |her )?$"
@@ -191,7 +193,7 @@ class Options:
             if not self._denied(folded, m, starts)
             and not (of_motion and _PLACE.search(folded, max(0, m.start - 20), m.start))
         ]
-        if len({m.letter for m in kept}) > 1:
+        if len({m.letter for m in kept}) > 1 and not _alternatives(kept, folded):
             moved = [m for m in kept if _MOVES.search(folded, max(0, m.start - 40), m.start)]
             return moved or kept
         return kept
@@ -232,6 +234,12 @@ class Options:
         if not leads_on and _COMES_FROM.search(folded, before, mention.start):
             return True
         return bool(_NEGATED.search(folded, before, mention.start))
+
+
+def _alternatives(mentions: list[Mention], folded: str) -> bool:
+    """Whether two of them are joined: "left or right" chooses neither."""
+    between = (folded[a.end : b.start] for a, b in pairwise(mentions))
+    return any(_JOIN.fullmatch(words) for words in between)
 
 
 def options_of(choices: Mapping[str, object]) -> Options:
