@@ -70,7 +70,7 @@ def test_a_value_used_twice_comes_back_twice():
         (b"cnuplan.database.common.data_types\nTranslation\n(I1\ntR.", "calls something"),
         (b"cnumpy\ndtype\n(S'f8'\ntR.", "opcode STRING"),
         (b"cnumpy\ndtype\n(X\x02\x00\x00\x00O8tR.", "broken at REDUCE"),
-        (b"cnumpy\ndtype\n.", "holds _Name"),
+        (b"cnumpy\ndtype\n.", "holds Name"),
         (pickle.dumps({"a": 1}), "opcode EMPTY_DICT"),
         (pickle.dumps("text"), "holds str"),
         (pickle.dumps(None), "holds NoneType"),
