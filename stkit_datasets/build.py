@@ -5,30 +5,27 @@ from __future__ import annotations
 import json
 import logging
 import shutil
+import time
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 from tqdm import tqdm
 
-from stkit_datasets import atomic, schema
+from stkit_datasets import atomic, schema, shards
 from stkit_datasets.engine import Engine
 from stkit_datasets.errors import ConfigError, SourceError
 from stkit_datasets.rows import RowConfig
+from stkit_datasets.shards import SHARD_BYTES
 from stkit_datasets.sources import open_source
 from stkit_datasets.sources.base import SPLITS, Source
 from stkit_datasets.units_of_work import Report, build_fingerprint, joined, unit_rows
 from stkit_datasets.wording import Wording
 
 logger = logging.getLogger(__name__)
-
-SHARD_BYTES = 500_000_000
-"""Shards are cut at about this size, small enough to stream and large enough to be few."""
-ROW_GROUP_ROWS = 50
-"""Rows of video read at once: some megabytes."""
 
 _REPORT_KEY = b"stkit_report"
 
@@ -49,6 +46,7 @@ class BuildConfig:
         on_error: ``raise``, or ``skip`` to count a broken unit in the report and go on.
         shard_bytes: about how large a shard gets.
         selected: unit -> ids of the only rows to make, for a benchmark; other units are not read.
+        shard_names: split -> what its shards are called, where it is not the split's own name.
     """
 
     source: str
@@ -61,6 +59,7 @@ class BuildConfig:
     on_error: str = "raise"
     shard_bytes: int = SHARD_BYTES
     selected: Mapping[str, frozenset[str]] | None = None
+    shard_names: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         unknown = set(self.splits) - set(SPLITS)
@@ -128,18 +127,10 @@ def build(config: BuildConfig, *, progress: bool = True) -> Report:
             continue
         report = Report()
         paths = [unfinished / split / f"{name}.parquet" for name in names]
-        done = _built_units(source, split, names, paths, config)
-        bar = tqdm(
-            done,
-            total=len(names),
-            desc=f"{config.source} {split}",
-            unit="unit",
-            disable=not progress,
-        )
-        for unit_report in bar:
-            report.add(unit_report)
-            bar.set_postfix(questions=sum(report.questions.values()), refresh=False)
-        _write_shards(paths, folder, split, config.shard_bytes)
+        with _Progress(f"{config.source} {split}", len(names), progress) as bar:
+            for unit_report in _built_units(source, split, names, paths, config, bar):
+                report.add(unit_report)
+        _write_shards(paths, folder, config.shard_names.get(split, split), config.shard_bytes)
         total.add(report)
     _write_report(config, fingerprint, total)
     write_card(config.out)
@@ -160,7 +151,9 @@ def _finished_report(
     content = json.loads(path.read_text(encoding="utf-8"))
     folder = config.out / config.source
     whole = all(
-        any(folder.glob(f"{split}-*-of-*.parquet")) for split, names in units.items() if names
+        any(folder.glob(f"{config.shard_names.get(split, split)}-*-of-*.parquet"))
+        for split, names in units.items()
+        if names
     )
     if content.get("fingerprint") != fingerprint or not whole:
         return None
@@ -168,22 +161,63 @@ def _finished_report(
 
 
 def _built_units(
-    source: Source, split: str, names: Sequence[str], paths: Sequence[Path], config: BuildConfig
+    source: Source,
+    split: str,
+    names: Sequence[str],
+    paths: Sequence[Path],
+    config: BuildConfig,
+    bar: _Progress,
 ) -> Iterator[Report]:
-    """Yield the report of every unit, building those that are not there yet."""
-    jobs = [
-        _Job(
-            source,
-            split,
-            name,
-            path,
-            config.rows,
-            config.on_error,
-            None if config.selected is None else config.selected[name],
+    """Yield the report of every unit, building those that no earlier run has finished."""
+    jobs = []
+    for name, path in zip(names, paths, strict=True):
+        kept = _kept_report(path)
+        if kept is not None:
+            bar.count(kept, built=False)
+            yield kept
+            continue
+        ids = None if config.selected is None else config.selected[name]
+        jobs.append(_Job(source, split, name, path, config.rows, config.on_error, ids))
+    for report in config.engine.run(_build_unit, jobs):
+        bar.count(report)
+        yield report
+
+
+class _Progress:
+    """A bar with units and time left, and beside it clips, questions and their rates."""
+
+    def __init__(self, title: str, total: int, shown: bool) -> None:
+        self._bar = tqdm(total=total, desc=title, unit="unit", disable=not shown)
+        self._started = time.monotonic()
+        self._clips = self._questions = self._new_clips = self._new_questions = 0
+
+    def __enter__(self) -> _Progress:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._bar.close()
+
+    def count(self, report: Report, *, built: bool = True) -> None:
+        """Count a unit in; one of an earlier run counts as done and not as speed."""
+        questions = sum(report.questions.values())
+        self._clips += report.clips
+        self._questions += questions
+        if built:
+            self._new_clips += report.clips
+            self._new_questions += questions
+            self._bar.set_postfix_str(self._text(), refresh=False)
+            self._bar.update()
+        else:
+            # Units that were there do not shorten the time left of those that were not.
+            self._bar.initial += 1
+            self._bar.n += 1
+
+    def _text(self) -> str:
+        seconds = max(time.monotonic() - self._started, 1e-9)
+        return (
+            f"{self._clips:,} clips ({self._new_clips / seconds:.1f}/s), "
+            f"{self._questions:,} questions ({self._new_questions / seconds:.1f}/s)"
         )
-        for name, path in zip(names, paths, strict=True)
-    ]
-    yield from config.engine.run(_build_unit, jobs)
 
 
 @dataclass(frozen=True)
@@ -198,9 +232,6 @@ class _Job:
 
 
 def _build_unit(job: _Job) -> Report:
-    kept = _kept_report(job.path)
-    if kept is not None:
-        return kept
     built = unit_rows(
         job.source,
         job.split,
@@ -213,8 +244,8 @@ def _build_unit(job: _Job) -> Report:
     table = joined(built.tables).replace_schema_metadata(
         {_REPORT_KEY: json.dumps(built.report.to_dict()).encode()}
     )
-    with atomic.replacing(job.path) as temporary:
-        pq.write_table(table, temporary, row_group_size=ROW_GROUP_ROWS)
+    with shards.writing(job.path, table.schema) as writer:
+        writer.write_table(table, row_group_size=shards.ROW_GROUP_ROWS)
     return built.report
 
 
@@ -254,33 +285,13 @@ def _write_shards(paths: Sequence[Path], folder: Path, split: str, shard_bytes: 
     written = set()
     for number, group in enumerate(groups):
         target = folder / f"{split}-{number:05d}-of-{len(groups):05d}.parquet"
-        with (
-            atomic.replacing(target) as temporary,
-            pq.ParquetWriter(temporary, full_schema) as writer,
-        ):
-            for table in _row_groups(group):
-                writer.write_table(table.cast(full_schema), row_group_size=ROW_GROUP_ROWS)
+        tables = chain.from_iterable(map(shards.tables_of, group))
+        with shards.writing(target, full_schema) as writer:
+            for table in shards.row_groups(tables):
+                writer.write_table(table.replace_schema_metadata(None).cast(full_schema))
         written.add(target)
     for path in old - written:
         path.unlink()
-
-
-def _row_groups(paths: Sequence[Path]) -> Iterator[pa.Table]:
-    """Tables of ``ROW_GROUP_ROWS`` rows across unit borders, however small the units are."""
-    pending: list[pa.Table] = []
-    rows = 0
-    for path in paths:
-        file = pq.ParquetFile(path)
-        for index in range(file.num_row_groups):
-            pending.append(file.read_row_group(index))
-            rows += pending[-1].num_rows
-            while rows >= ROW_GROUP_ROWS:
-                table = pa.concat_tables(pending)
-                yield table.slice(0, ROW_GROUP_ROWS).replace_schema_metadata(None)
-                pending = [table.slice(ROW_GROUP_ROWS)]
-                rows -= ROW_GROUP_ROWS
-    if rows:
-        yield pa.concat_tables(pending).replace_schema_metadata(None)
 
 
 def _write_report(config: BuildConfig, fingerprint: str, report: Report) -> None:

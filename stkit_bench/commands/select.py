@@ -77,6 +77,15 @@ def _shares(text: str | None) -> Mapping[str, float] | None:
         return None
     if text == "published":
         return PUBLISHED_SOURCE_SHARES
+    return shares_from_json(text)
+
+
+def shares_from_json(text: str) -> dict[str, float]:
+    """Read the value of ``--shares``.
+
+    Raises:
+        ValueError: it is no JSON object of numbers.
+    """
     try:
         shares = json.loads(text)
     except json.JSONDecodeError as error:

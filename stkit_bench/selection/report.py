@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +30,11 @@ class Count:
             self.selected + other.selected,
             sum(asked) if asked else None,
         )
+
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> Count:
+        """Read what ``to_dict`` returned."""
+        return cls(**plain)
 
 
 @dataclass(frozen=True)
@@ -83,6 +89,24 @@ class TaskReport:
             "sources": {name: count.to_dict() for name, count in self.sources.items()},
         }
 
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> TaskReport:
+        """Read what ``to_dict`` returned."""
+        counts = {
+            kind: {label: Count.from_dict(count) for label, count in labels.items()}
+            for kind, labels in {**plain["labels"], "": plain["sources"]}.items()
+        }
+        sources = counts.pop("")
+        return cls(
+            **{
+                **plain,
+                "labels": counts,
+                "sources": sources,
+                "short": tuple(ShortCell(**cell) for cell in plain["short"]),
+                "not_balanced": tuple(plain["not_balanced"]),
+            }
+        )
+
 
 @dataclass(frozen=True)
 class SelectionReport:
@@ -120,6 +144,12 @@ class SelectionReport:
             "tasks": {name: task.to_dict() for name, task in self.tasks.items()},
             "sources": {name: count.to_dict() for name, count in self.sources.items()},
         }
+
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> SelectionReport:
+        """Read what ``to_dict`` returned."""
+        tasks = {name: TaskReport.from_dict(task) for name, task in plain["tasks"].items()}
+        return cls(**{**{k: v for k, v in plain.items() if k != "sources"}, "tasks": tasks})
 
     def to_text(self) -> str:
         """Return the report as lines of text."""

@@ -72,6 +72,18 @@ def test_folder_loads_with_datasets_alone(built: Path, tmp_path: Path) -> None:
     assert rows.num_rows == pq.read_table(built / "argoverse2").num_rows
 
 
+def test_shards_can_be_called_otherwise(logs: Path, built: Path, tmp_path: Path) -> None:
+    named = config(logs, tmp_path, shard_names={"validation": "test"})
+    build(named, progress=False)
+    shards = sorted((tmp_path / "argoverse2").iterdir())
+    assert [path.name.replace("test", "validation") for path in shards] == sorted(
+        path.name for path in (built / "argoverse2").iterdir()
+    )
+    before = {path: path.stat().st_mtime_ns for path in shards}
+    build(named, progress=False)
+    assert {path: path.stat().st_mtime_ns for path in shards} == before
+
+
 def test_workers_do_not_change_a_byte(logs: Path, built: Path, tmp_path: Path) -> None:
     build(config(logs, tmp_path, engine=Engine(workers=2)), progress=False)
     assert files(tmp_path) == files(built)
