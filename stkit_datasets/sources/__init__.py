@@ -16,6 +16,7 @@ from stkit_datasets.sources.base import Source
 SOURCES: dict[str, str] = {
     "argoverse2": "stkit_datasets.sources.argoverse2:Argoverse2",
     "custom": "stkit_datasets.sources.custom:Custom",
+    "ego_exo4d": "stkit_datasets.sources.ego_exo4d:EgoExo4D",
     "nuplan": "stkit_datasets.sources.nuplan:NuPlan",
     "nuscenes": "stkit_datasets.sources.nuscenes:NuScenes",
     "simulation": "stkit_datasets.sources.simulation:Simulation",
