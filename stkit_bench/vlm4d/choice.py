@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 
 from stkit_bench.reading.normalize import cap
 from stkit_bench.reading.segments import without_thought
@@ -263,16 +264,31 @@ def _last_claim(text: str, options: Options) -> Settled | None:
     """
     if all(words.isdigit() for words in options.texts.values()):
         return None
-    for sentence in reversed(_SENTENCE.findall(text[-3000:])):
-        if _WONDERS.search(sentence):
-            continue
-        words = fold(marked(sentence, options.letters))
-        found = options.mentions(words, of_motion=True) or options.paraphrased(words)
-        letters = {mention.letter for mention in found}
-        if letters:
-            sure = len(letters) == 1 and _SURE.search(sentence)
-            return Settled(letters.pop()) if sure else NOTHING
+    if _UNDECIDED.search(text, max(0, len(text) - 500)):
+        return NOTHING
+    said = [
+        (sentence, fold(marked(sentence, options.letters)))
+        for line in reversed(text[-3000:].split("\n"))
+        if not _OPTION_WEIGHED.match(line)
+        for sentence in reversed(_SENTENCE.findall(line))
+        if not _WONDERS.search(sentence)
+    ]
+    for read in (partial(options.mentions, of_motion=True), options.paraphrased):
+        for sentence, words in said:
+            letters = {mention.letter for mention in read(words)}
+            if letters:
+                sure = len(letters) == 1 and _SURE.search(sentence)
+                return Settled(letters.pop()) if sure else NOTHING
     return None
+
+
+_UNDECIDED = re.compile(
+    r"\b(?:can ?not|can't|unable to|impossible to|not possible to|difficult to)"
+    r"(?: be)?(?: \w+ly)? (?:determin|conclud|identif|ascertain|tell|say|decid|choos|answer)",
+    re.IGNORECASE,
+)
+#: "- D: no robot there: a robot is to be seen" weighs an option and claims nothing.
+_OPTION_WEIGHED = re.compile(r"[\s*>\-\"'(]*(?:[Oo]ption )?\(?[A-Z][\"'*]*[):.][\s*\"']")
 
 
 _STAGES: tuple[Callable[[str, Options], Settled | None], ...] = (

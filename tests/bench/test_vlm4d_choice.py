@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 
 import pytest
@@ -184,6 +186,19 @@ def test_response_that_breaks_off_is_read_by_its_last_claim() -> None:
     assert read_choice(text, WAYS) == "B"
 
 
+def test_response_that_gives_up_settles_nothing() -> None:
+    weighed = "- A: not moving - unlikely.\n- B: left - the wheels show to the left side.\n" * 5
+    text = f"{weighed}The frames show it on the left. So we cannot determine where it goes."
+    assert read_choice(text, WAYS) is None
+
+
+def test_options_that_are_weighed_claim_nothing() -> None:
+    text = "The frames show the bus moving right.\n" + "Looking closer. " * 60
+    assert (
+        read_choice(f"{text}\n- A: not moving - clearly not.\n- B: left - it appears", WAYS) == "C"
+    )
+
+
 def test_no_response_is_none() -> None:
     assert read_choice(None, WAYS) is None
 
@@ -199,10 +214,12 @@ def test_response_must_be_text() -> None:
         read_choice(3, WAYS)  # type: ignore[arg-type]
 
 
-WORDS = st.sampled_from(
-    "A B C D a b left right not moving the answer is : . , ( ) \n ** $ or and if final option no"
-    " there \\boxed{ } <answer> </think> two 2 toward from to 答案 Therefore N/A LETTER".split(" ")
+PIECES = (
+    *("A", "B", "C", "D", "a", "b", "left", "right", "not", "moving", "the", "answer", "is", ":"),
+    *(".", ",", "(", ")", "\n", "**", "$", "or", "and", "if", "final", "option", "no", "there"),
+    *("\\boxed{", "}", "<answer>", "</think>", "two", "2", "toward", "from", "to", "答案", "N/A"),
 )
+WORDS = st.sampled_from(PIECES)
 
 
 @settings(max_examples=300, deadline=None)
@@ -215,9 +232,7 @@ def test_any_text_gives_a_letter_or_none_and_always_the_same(text: str) -> None:
 
 @settings(max_examples=150, deadline=None)
 @given(
-    st.dictionaries(
-        st.sampled_from("ABCD"), st.text(max_size=20) | st.integers(0, 99), min_size=1
-    ),
+    st.dictionaries(st.sampled_from("ABCD"), st.text(max_size=20) | st.integers(0, 99), min_size=1),
     st.data(),
 )
 def test_letter_alone_is_always_read(choices: dict[str, object], data: st.DataObject) -> None:
@@ -234,6 +249,13 @@ def test_hostile_repetition_is_read_in_little_time(piece: str) -> None:
     begin = time.perf_counter()
     read_choice(text, WAYS)
     assert time.perf_counter() - begin < 2.0
+
+
+def test_reading_loads_the_standard_library_only() -> None:
+    code = "import sys, stkit_bench.vlm4d; print(*{name.partition('.')[0] for name in sys.modules})"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(ran.stdout.split())
+    assert loaded & {"numpy", "pandas", "pyarrow", "datasets", "torch"} == set()
 
 
 def test_reader_has_a_version() -> None:
