@@ -5,19 +5,18 @@ from __future__ import annotations
 import json
 import logging
 import shutil
-import time
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import chain
 from dataclasses import asdict, dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
-from tqdm import tqdm
 
 from stkit_datasets import atomic, schema, shards
 from stkit_datasets.engine import Engine
 from stkit_datasets.errors import ConfigError, SourceError
+from stkit_datasets.progress import Progress
 from stkit_datasets.rows import RowConfig
 from stkit_datasets.shards import SHARD_BYTES
 from stkit_datasets.sources import open_source
@@ -122,12 +121,13 @@ def build(config: BuildConfig, *, progress: bool = True) -> Report:
     unfinished = config.out / ".unfinished" / f"{config.source}-{fingerprint}"
     total = Report()
     folder = config.out / config.source
+    _remove_leftovers(config, folder)
     for split, names in units.items():
         if not names:
             continue
         report = Report()
         paths = [unfinished / split / f"{name}.parquet" for name in names]
-        with _Progress(f"{config.source} {split}", len(names), progress) as bar:
+        with Progress(f"{config.source} {split}", len(names), progress) as bar:
             for unit_report in _built_units(source, split, names, paths, config, bar):
                 report.add(unit_report)
         _write_shards(paths, folder, config.shard_names.get(split, split), config.shard_bytes)
@@ -139,6 +139,15 @@ def build(config: BuildConfig, *, progress: bool = True) -> Report:
         shutil.rmtree(rest)
     _remove_if_empty(unfinished.parent)
     return total
+
+
+def _remove_leftovers(config: BuildConfig, folder: Path) -> None:
+    """Remove temporary files of runs that were killed."""
+    for place in (config.out, config.out / "reports"):
+        atomic.remove_leftovers(place)  # shared with builds of other sources, which may run now
+    for place in (folder, *config.out.glob(f".unfinished/{config.source}-*/*")):
+        for stale in place.glob(".*.tmp"):
+            stale.unlink(missing_ok=True)
 
 
 def _finished_report(
@@ -166,7 +175,7 @@ def _built_units(
     names: Sequence[str],
     paths: Sequence[Path],
     config: BuildConfig,
-    bar: _Progress,
+    bar: Progress,
 ) -> Iterator[Report]:
     """Yield the report of every unit, building those that no earlier run has finished."""
     jobs = []
@@ -181,43 +190,6 @@ def _built_units(
     for report in config.engine.run(_build_unit, jobs):
         bar.count(report)
         yield report
-
-
-class _Progress:
-    """A bar with units and time left, and beside it clips, questions and their rates."""
-
-    def __init__(self, title: str, total: int, shown: bool) -> None:
-        self._bar = tqdm(total=total, desc=title, unit="unit", disable=not shown)
-        self._started = time.monotonic()
-        self._clips = self._questions = self._new_clips = self._new_questions = 0
-
-    def __enter__(self) -> _Progress:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._bar.close()
-
-    def count(self, report: Report, *, built: bool = True) -> None:
-        """Count a unit in; one of an earlier run counts as done and not as speed."""
-        questions = sum(report.questions.values())
-        self._clips += report.clips
-        self._questions += questions
-        if built:
-            self._new_clips += report.clips
-            self._new_questions += questions
-            self._bar.set_postfix_str(self._text(), refresh=False)
-            self._bar.update()
-        else:
-            # Units that were there do not shorten the time left of those that were not.
-            self._bar.initial += 1
-            self._bar.n += 1
-
-    def _text(self) -> str:
-        seconds = max(time.monotonic() - self._started, 1e-9)
-        return (
-            f"{self._clips:,} clips ({self._new_clips / seconds:.1f}/s), "
-            f"{self._questions:,} questions ({self._new_questions / seconds:.1f}/s)"
-        )
 
 
 @dataclass(frozen=True)
@@ -278,8 +250,6 @@ def _write_shards(paths: Sequence[Path], folder: Path, split: str, shard_bytes: 
             size = 0
         groups[-1].append(path)
         size += unit_bytes
-    for stale in folder.glob(f".{split}-*.tmp"):
-        stale.unlink()  # a run that was killed while it wrote this shard
     old = set(folder.glob(f"{split}-*-of-*.parquet"))
     full_schema = schema.features().arrow_schema
     written = set()

@@ -1,0 +1,56 @@
+"""How rows lie in a Parquet file: groups of rows across the borders of units and shards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from stkit_datasets import atomic
+
+SHARD_BYTES = 500_000_000
+"""Shards are cut at about this size, small enough to stream and large enough to be few."""
+ROW_GROUP_ROWS = 100
+"""Rows read at once. Rows about the same objects share their video, which a group holds once."""
+
+_DICTIONARY_BYTES = 1 << 30
+
+
+@contextmanager
+def writing(path: Path, schema: pa.Schema) -> Iterator[pq.ParquetWriter]:
+    """Open a writer whose file takes the place of ``path`` when the block ends well.
+
+    A video that several rows of a group share is stored once: Parquet keeps distinct values in a
+    dictionary, and the limit lets that dictionary hold all videos of a group.
+    """
+    with (
+        atomic.replacing(path) as temporary,
+        pq.ParquetWriter(temporary, schema, dictionary_pagesize_limit=_DICTIONARY_BYTES) as writer,
+    ):
+        yield writer
+
+
+def row_groups(tables: Iterable[pa.Table], rows: int = ROW_GROUP_ROWS) -> Iterator[pa.Table]:
+    """Regroup tables, in order, into tables of ``rows`` rows; only the last may be shorter."""
+    pending: list[pa.Table] = []
+    count = 0
+    for read in tables:
+        pending.append(read)
+        count += read.num_rows
+        while count >= rows:
+            table = pa.concat_tables(pending)
+            yield table.slice(0, rows)
+            pending = [table.slice(rows)]
+            count -= rows
+    if count:
+        yield pa.concat_tables(pending)
+
+
+def tables_of(path: Path) -> Iterator[pa.Table]:
+    """Yield the row groups of a file of ours."""
+    file = pq.ParquetFile(path)
+    for index in range(file.num_row_groups):
+        yield file.read_row_group(index)
