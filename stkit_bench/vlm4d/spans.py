@@ -8,7 +8,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from .options import ARTICLE_MARK, MARK, Options, fold, marked
+from .options import Options
+from .spelling import ARTICLE_MARK, MARK, fold, letter_of, marked
 
 __all__ = ["NOTHING", "Settled", "named", "only_an_option", "settle"]
 
@@ -80,7 +81,7 @@ def named(sentence: str, options: Options, *, of_motion: bool = False) -> Settle
         :data:`NOTHING` when it names several, None when it names none.
     """
     text = marked(sentence, options.letters)
-    letters = {options.letter(m.group(1)) for m in _LETTER_NAMED.finditer(text)}
+    letters = {letter_of(m.group(1)) for m in _LETTER_NAMED.finditer(text)}
     if not letters:
         words = fold(text)
         found = options.mentions(words, of_motion=of_motion) or options.paraphrased(words)
@@ -102,7 +103,7 @@ def only_an_option(line: str, options: Options) -> Settled | None:
     if head is None:
         lone = _lone_letter(text, options)
         return Settled(lone) if lone else None
-    letter = options.letter(head.group(1))
+    letter = letter_of(head.group(1))
     rest = fold(text[head.end() :])
     if rest in ("", options.texts[letter]):
         return Settled(letter)
@@ -125,7 +126,7 @@ def _lone_letter(text: str, options: Options) -> str | None:
 
 def _from_letter(text: str, head: re.Match[str], options: Options) -> Settled | None:
     mark, rest = head.group(1), text[head.end() :]
-    letter = options.letter(mark)
+    letter = letter_of(mark)
     own, words = options.texts[letter], fold(rest)
     says_own = bool(own) and words.startswith(own)
     for pattern in (_JOINED.match, _OR_ANOTHER.search):
@@ -138,7 +139,7 @@ def _from_letter(text: str, head: re.Match[str], options: Options) -> Settled | 
     if an_article and not says_own and not _VERB_AFTER_A.match(rest):
         return None
     other = options.at_start(words)
-    if other is not None and options.texts[other] != own and not says_own:
+    if other is not None and options.texts[other] != own:
         return NOTHING  # the letter says one thing and its words another
     if (
         says_own
