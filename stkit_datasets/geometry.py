@@ -264,6 +264,14 @@ def project_boxes(
     return ProjectedBoxes(boxes, depths.mean(axis=2), visible)
 
 
+def cut_at_edge(boxes_px: FloatArray, width_px: int, height_px: int) -> FloatArray:
+    """Cut (..., 4) boxes at the image's edge, as projected ones are; NaN where nothing is left."""
+    edge_px = np.array([width_px, height_px, width_px, height_px], dtype=np.float64)
+    boxes_px = np.clip(boxes_px, 0.0, edge_px)
+    inside = (boxes_px[..., 2:] > boxes_px[..., :2]).all(axis=-1, keepdims=True)
+    return np.where(inside, boxes_px, np.nan)
+
+
 def _project_crossing(
     corners_m: FloatArray,
     project: Callable[[FloatArray, FloatArray, tuple[float, ...]], FloatArray],

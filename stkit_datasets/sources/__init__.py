@@ -15,8 +15,11 @@ from stkit_datasets.sources.base import Source
 
 SOURCES: dict[str, str] = {
     "argoverse2": "stkit_datasets.sources.argoverse2:Argoverse2",
+    "bdd100k": "stkit_datasets.sources.bdd100k:Bdd100k",
     "custom": "stkit_datasets.sources.custom:Custom",
     "ego_exo4d": "stkit_datasets.sources.ego_exo4d:EgoExo4D",
+    "llava_video": "stkit_datasets.sources.llava_video:LlavaVideo",
+    "multisports": "stkit_datasets.sources.multisports:MultiSports",
     "nuplan": "stkit_datasets.sources.nuplan:NuPlan",
     "nuscenes": "stkit_datasets.sources.nuscenes:NuScenes",
     "simulation": "stkit_datasets.sources.simulation:Simulation",

@@ -8,7 +8,7 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from stkit_datasets import resample
+from stkit_datasets import geometry, resample
 from stkit_datasets.clip import KINDS, FloatArray, Kind, Tracks
 from stkit_datasets.sources.columns import Columns
 from stkit_datasets.sources.custom_clips import MAX_TIME_S, ClipRecord
@@ -56,7 +56,8 @@ def read_clip_tracks(
     )
     if not has_boxes:
         return tracks, None
-    return tracks, _cut_at_edge(resample.interpolate(boxes_px[order], found), clip)
+    camera, boxes_px = clip.camera, resample.interpolate(boxes_px[order], found)
+    return tracks, geometry.cut_at_edge(boxes_px, camera.width_px, camera.height_px)
 
 
 def _annotation_times_ns(columns: Columns) -> IntArray:
@@ -115,14 +116,6 @@ def _boxes(columns: Columns) -> FloatArray:
     if empty.any():
         raise columns.error("expected x0_px < x1_px and y0_px < y1_px", int(np.argmax(empty)))
     return boxes_px
-
-
-def _cut_at_edge(boxes_px: FloatArray, clip: ClipRecord) -> FloatArray:
-    """Cut boxes at the image's edge, as projected ones are; what lies outside is not visible."""
-    size_px = [clip.camera.width_px, clip.camera.height_px] * 2
-    boxes_px = np.clip(boxes_px, 0.0, np.array(size_px, dtype=np.float64))
-    inside = (boxes_px[..., 2] > boxes_px[..., 0]) & (boxes_px[..., 3] > boxes_px[..., 1])
-    return np.where(inside[..., None], boxes_px, np.nan)
 
 
 def _sigmas_m(columns: Columns) -> FloatArray | None:
