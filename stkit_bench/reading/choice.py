@@ -114,7 +114,7 @@ def _named_only(claims: list[_Claim], pair: tuple[str, ...]) -> Reading:
 
 def _claims(text: str, mentions: list[Mention], topic: str) -> list[_Claim]:
     claims: list[_Claim] = []
-    spans = list(sentences(text))
+    spans = sentences(text)
     everyone = {m.color for m in mentions}
     for order, (start, end) in enumerate(spans):
         sentence = text[start:end]

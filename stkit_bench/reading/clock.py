@@ -26,6 +26,7 @@ _TIME_OF_DAY = re.compile(r"(?<![\d:.])(0?[1-9]|1[0-2]|00?):00(?![:\d])")
 _BARE = re.compile(r"(?<![\d.:/a-z-])(\d{1,2})(?![\d:/a-z%°-]|\.\d)(?: ?h\b)?")
 #: "12 > 1 > 2": the directions in turn.
 _CHAIN = re.compile(r"\d{1,2}(?: ?> ?\d{1,2})+")
+_DIGIT = re.compile(r"\d")
 _BARE_BEFORE = re.compile(
     r"(?:^|[:=(\[\"]|\b(?:direction|clock|toward|towards|answer|is|to|hour|at|position|heading))"
     r" ?(?:about |approximately |roughly |around |~)?$"
@@ -125,6 +126,8 @@ def _between(first: int, second: int) -> int | None:
 def clock_mentions(text: str) -> list[ClockMention]:
     """Return every clock direction that is written as one; -1 stands for an hour beyond 12."""
     found: list[ClockMention] = []
+    if "clo" not in text:
+        return found
     for match in _CLOCK.finditer(text):
         start, end = match.span()
         exact = match.group("half") in (None, ":00", ".0", ".00")
@@ -163,7 +166,7 @@ def read_clock(segment: Segment) -> Reading:
     """Read the hour toward which the object moves at the end."""
     text = words_to_digits(segment.text)
     mentions = clock_mentions(text)
-    if not mentions:
+    if not mentions and ":00" in text:
         mentions = [ClockMention(_hour(m.group(1)), *m.span()) for m in _TIME_OF_DAY.finditer(text)]
     if mentions:
         return _reading(_choose(text, mentions, segment))
@@ -182,7 +185,7 @@ def _reading(hour: int | None) -> Reading:
 
 def _choose(text: str, mentions: list[ClockMention], segment: Segment) -> int | None:
     """Return the hour with the best context; among equals the last, in an answer the first."""
-    spans = list(sentences(text))
+    spans = sentences(text)
     best: tuple[int, int] | None = None
     hour: int | None = None
     previous = index = inherited = 0
@@ -234,6 +237,8 @@ def _bare_hour(text: str, segment: Segment) -> Reading | None:
         return _reading(_hour(stripped))
     if _CHAIN.fullmatch(stripped):
         return _reading(_hour(stripped.rpartition(">")[2].strip()))
+    if not _DIGIT.search(stripped):
+        return None
     hours = [
         int(m.group(1))
         for m in _BARE.finditer(text)
@@ -248,7 +253,7 @@ def _bare_hour(text: str, segment: Segment) -> Reading | None:
 
 def _degrees(text: str, segment: Segment) -> Reading | None:
     """Read a turn stated with its sense, relative to the first direction."""
-    matches = list(_DEGREES.finditer(text))
+    matches = list(_DEGREES.finditer(text)) if "°" in text or "deg" in text else []
     if not matches:
         return None
     match = matches[0] if segment.strong else matches[-1]

@@ -113,10 +113,10 @@ class _Interval:
 
 def read_interval(segment: Segment, question: Question) -> Reading:
     """Read the interval; swapped ends are sorted, a single instant has no extent."""
-    text = _END_IN_NEXT_SENTENCE.sub(" ", words_to_digits(segment.text))
-    text = _ORDINAL_SECOND.sub(r"\1", text)
-    own_length = video_length(text)
-    length = question.length_s if question.length_s is not None else own_length
+    text = words_to_digits(segment.text)
+    if _DIGIT.search(text):
+        text = _ORDINAL_SECOND.sub(r"\1", _END_IN_NEXT_SENTENCE.sub(" ", text))
+    length = question.length_s if question.length_s is not None else video_length(text)
     found, lacks_length = _all_intervals(text, length, question.clock, segment)
     if found:
         best = max(i.score for i in found)
@@ -143,9 +143,10 @@ def _all_intervals(
 ) -> tuple[list[_Interval], bool]:
     found: list[_Interval] = []
     lacks_length = False
+    whole = _WHOLE.search(text) is not None
     for start, end in sentences(text):
         sentence = text[start:end]
-        if not _DIGIT.search(sentence) and not _WHOLE.search(sentence):
+        if not _DIGIT.search(sentence) and not (whole and _WHOLE.search(sentence)):
             continue
         clocks = clock_mentions(sentence)
         cleaned = _without_other_numbers(sentence)

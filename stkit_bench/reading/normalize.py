@@ -86,6 +86,7 @@ _LATEX_DELIMITERS = re.compile(r"\\[()\[\]]|\$+")
 
 _BOX_TAGS = re.compile(r"<\|(begin|end)_of_box\|>")
 _SPECIAL_TOKEN = re.compile(r"<\|[^|<>\n]{1,40}\|>|</?s>|<br\s*/?>|&nbsp;")
+_DOTTED_UNITS = ("sec", "ft", "yd", "yds", "mi", "min", "hr", "cm", "km")
 # A plain substring test comes first: most texts hold none of these.
 _ABBREVIATIONS = [
     (needle, re.compile(pattern), plain)
@@ -93,14 +94,16 @@ _ABBREVIATIONS = [
         ("approx", r"\bapprox(?:\.|\b)", "approximately"),
         ("c. ", r"\bc\.\s*(?=\d)", "about "),
         ("ca.", r"\bca\.\s*(?=\d)", "about "),
-        ("e.", r"\be\.\s?g\.", "for example"),
-        ("i.", r"\bi\.\s?e\.", "that is"),
+        ("e.g", r"\be\.g\.", "for example"),
+        ("e. g", r"\be\. g\.", "for example"),
+        ("i.e", r"\bi\.e\.", "that is"),
+        ("i. e", r"\bi\. e\.", "that is"),
         ("vs", r"\bvs\.?(?!\w)", "versus"),
         ("avg", r"\bavg\.?(?!\w)", "average"),
         ("est.", r"\best\.(?!\w)", "estimated"),
         (".m.", r"\bp\.m\.|\ba\.m\.", ""),
         ("./", r"\b(km|m|ft|mi)\./", r"\1/"),
-        (". ", r"\b(sec|ft|yd|yds|mi|min|hr|cm|km)\.(?=\s+[a-z])", r"\1"),
+        *((f"{unit}.", rf"\b{unit}\.(?=\s+[a-z])", unit) for unit in _DOTTED_UNITS),
         ("colour", r"\bcolour", "color"),
         ("travell", r"\btravell", "travel"),
     )
@@ -112,10 +115,11 @@ _BULLET = re.compile(
 )
 _STEP = re.compile(r"\b(?:step|phase|part|section)\s*#?\d+\s*[:.)-]?")
 # No answer has so many digits, and matching them costs time.
-_LONG_DIGITS = re.compile(r"\d{16}")
+_LONG_DIGITS = re.compile(r"\d\d{15}")  # opens with one digit: quick to look for
 _LONG_FRACTION = re.compile(r"(\.\d{15})\d+")
 _LONG_NUMBER = re.compile(r"\d{40,}")
 _TICK_IN_CLOCK = re.compile(r"(?<=[oO])`(?=[cC])")
+_SPACE_HINTS = ("  ", "\t", "\r", "\f", "\v", "\u00a0")
 _SPACES = re.compile(r"[ \t\r\f\v\u00a0]{2,}|[\t\r\f\v\u00a0]")
 
 
@@ -167,7 +171,9 @@ def normalize(text: str) -> str:
     for needle, pattern, replacement in _ABBREVIATIONS:
         if needle in text:
             text = pattern.sub(replacement, text)
-    return _SPACES.sub(" ", text).strip()
+    if any(space in text for space in _SPACE_HINTS):
+        text = _SPACES.sub(" ", text)
+    return text.strip()
 
 
 def plain(text: str) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from .vocabulary import vocabulary
+
 _UNITS = {
     "zero": 0, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7,
     "eight": 8, "nine": 9, "ten": 10, "eleven": 11, "twelve": 12, "thirteen": 13,
@@ -32,6 +34,9 @@ _AFTER_LONE_ONE = re.compile(
     r"[ -]*(?:$|[.!]?$|o'? ?clock|(?:kilo|centi|milli)?met(?:er|re)|foot|feet|inch|yard|mile"
     r"|km|cm|m\b|ft|mph|second|sec\b|s\b|hour|minute|knot)"
 )
+_ONE = frozenset(["one"])
+#: A lone "one" counts only at the start of the text, or with a unit or "and a half" behind it.
+_AN_ONE = re.compile(rf"one\b(?:(?<=\Aone)|(?={_AFTER_LONE_ONE.pattern}))")
 _RUN = re.compile(
     rf"\b(?P<times>one|two|three|four)[ -](?P<many>{_PART_WORDS})\b(?! (?:object|car|box|frame))"
     rf"|\b(?P<count>{_COUNT})\b(?: and(?: an?)? (?P<extra>{_PART_WORDS})\b)?"
@@ -39,7 +44,7 @@ _RUN = re.compile(
     r"(?=(?:kilo|centi)?met(?:er|re)|mile|km|m\b|mi\b|foot|inch|yard|second|minute|hour"
     r"|dozen|hundred|thousand)"
 )
-_ANY_WORD = re.compile(rf"\b(?:{_WORDS}|{_PART_WORDS})\b")
+_ANY_WORD = frozenset([*_UNITS, *_TENS, *_SCALES, *_PARTS])
 _HALF_AFTER_DIGITS = re.compile(r"\b(\d+)(?: and)? (?:an? )?(half|quarter|third)\b")
 #: "two to three hundred": both ends are hundreds.
 _SHARED_SCALE = re.compile(
@@ -94,7 +99,8 @@ def words_to_digits(text: str) -> str:
 
     A lone "one" is left alone unless a unit follows, because it is mostly a pronoun.
     """
-    if not _ANY_WORD.search(text):
+    named = vocabulary(text) & _ANY_WORD
+    if not named or (named == _ONE and not _AN_ONE.search(text)):
         return text
     text = _SHARED_SCALE.sub(r"\1 \4 \2 \3 \4", text)
     text = _ONE_LATER.sub(lambda m: f"{_write(1 + _PARTS[m.group(3)])} {m.group(2)}", text)

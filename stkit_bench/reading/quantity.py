@@ -41,6 +41,8 @@ _TOKEN = re.compile(
     rf"|{_FEET_AND_INCHES}"
     rf"|(?P<number>{NUMBER})(?![\d:]*:\d)(?:{UNIT})?)"
 )
+#: How a number can begin. Looking for this first is several times as fast.
+_OPENING = re.compile(r"[\d.(]")
 _TOLERANCE = re.compile(r" ?\(? ?(?:±|\+/-|\+-|\+ ?/ ?- ?) ?\d+(?:\.\d+)? ?%?\)? ?")
 _ISH = re.compile(r"(?<=\d)(?: ?-?ish\b|\+(?= ?[a-z]))")
 _ABOUT = r"(?:about |around |approximately |roughly |perhaps |maybe |nearly |almost |~ ?)?"
@@ -68,8 +70,15 @@ def drop_tolerances(text: str) -> str:
 
 def _scan(text: str) -> list[Quantity]:
     found: list[Quantity] = []
-    for match in _TOKEN.finditer(text):
+    position = 0
+    for opening in _OPENING.finditer(text):
+        if opening.start() < position:
+            continue
+        match = _TOKEN.match(text, opening.start())
+        if match is None:
+            continue
         start, end = match.span()
+        position = end
         if match.group("code"):
             found.append(Quantity(0.0, Kind.TIME, start, end, end))
             continue

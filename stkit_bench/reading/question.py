@@ -111,7 +111,7 @@ def _asked_clock(text: str) -> int | None:
 
 def _asks_interval(text: str) -> bool:
     """Whether the last sentence, or the last two, name exactly two numbers: a start and an end."""
-    spans = list(sentences(text))
+    spans = sentences(text)
     return any(
         len(_NUMBER.findall(text, spans[-count][0])) == 2 for count in (1, 2) if count <= len(spans)
     )

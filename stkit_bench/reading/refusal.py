@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from .sentences import sentences
+from .vocabulary import vocabulary
 
 _CANNOT = (
     r"(?:(?:can ?not|can ?'?t|could ?n(?:o|')t|could not|unable to|not able to)"
@@ -27,6 +28,15 @@ _LACK = (
 )
 _SORRY = r"(?:sorry|apologi[sz]e|apologies|as an ai|i'm just an|unfortunately)"
 _REFUSAL = re.compile(rf"\b(?:{_CANNOT}|{_LACK}|{_SORRY})\b|\b(?:difficult|hard|challenging) to\b")
+#: One of these words stands in everything that declines.
+_REFUSAL_WORDS = frozenset((
+    "can", "cannot", "cant", "could", "couldn", "couldno", "couldnt", "unable", "not", "impossible",
+    "isn", "isnt", "incapable", "no", "don", "dont", "unsure", "won", "wont", "infeasible",
+    "insufficient", "inadequate", "lack", "lacks", "lacking", "without", "unclear",
+    "undetermined", "unknown", "indeterminate", "undeterminable", "doesn", "didn", "need",
+    "more", "n", "sorry", "apologise", "apologize", "apologies", "ai", "just", "unfortunately",
+    "difficult", "hard", "challenging",
+))  # fmt: skip
 _ONLY_NONE = re.compile(r"\W*(?:none|null|nan|n/?a|unknown|unsure|\?+|-+|nothing)\W*")
 #: What follows these words in the sentence of a refusal is the estimate after all.
 _BUT = re.compile(
@@ -40,27 +50,30 @@ _ANSWERED_BEFORE = re.compile(r"\d|.{12}(?:, but\b|\bbut [^,]{0,20}$|\balthough\
 _ALTHOUGH = re.compile(r"^\W*(?:although|though|while|even though|even if|despite|without)\b")
 
 
-def is_refusal(text: str) -> bool:
-    """Whether anywhere in the text the model declines or says what it lacks."""
-    return bool(_REFUSAL.search(text) or _ONLY_NONE.fullmatch(text))
+def split_refusals(text: str) -> tuple[bool, str]:
+    """Return whether the model declines anywhere, and the text without the sentences that do.
 
-
-def without_refusals(text: str) -> str:
-    """Drop the sentences that decline, keeping an estimate that follows in the same sentence."""
-    if not _REFUSAL.search(text):
-        return text
+    An estimate that follows in the same sentence stays.
+    """
+    starts: list[int] = []
+    if not _REFUSAL_WORDS.isdisjoint(vocabulary(text)):
+        starts = [match.start() for match in _REFUSAL.finditer(text)]
+    if not starts:
+        return _ONLY_NONE.fullmatch(text) is not None, text
     kept: list[str] = []
-    position = 0
+    index = 0
     for start, end in sentences(text):
         sentence = text[start:end]
-        for _ in range(4):  # "sorry, but I can't tell" declines twice
+        while index < len(starts) and starts[index] < start:
+            index += 1
+        declines = index < len(starts) and starts[index] < end
+        for _ in range(4 if declines else 0):  # "sorry, but I can't tell" declines twice
             match = _REFUSAL.search(sentence)
             if match is None:
                 break
             sentence = _tail(sentence, match)
         kept.append(sentence + text[end : end + 1])
-        position = end
-    return " ".join(kept) if position else text
+    return True, " ".join(kept) if kept else text
 
 
 def _tail(sentence: str, refusal: re.Match[str]) -> str:

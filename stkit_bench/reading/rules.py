@@ -13,7 +13,7 @@ from .fields import sentence_from_json
 from .interval import read_interval
 from .normalize import normalize
 from .question import Question, parse_question
-from .refusal import is_refusal, without_refusals
+from .refusal import split_refusals
 from .result import Reading, Reason, unreadable
 from .same_direction import read_same_direction
 from .segments import Segment, segments
@@ -64,8 +64,7 @@ def _read(task: Task, text: str, question: Question) -> Reading:
     for segment in segments(text, partial(sentence_from_json, task)):
         if not segment.text.strip():
             continue
-        declined = is_refusal(segment.text)
-        remaining = without_refusals(segment.text) if declined else segment.text
+        declined, remaining = split_refusals(segment.text)
         reading = reader(
             Segment(remaining, segment.strong, segment.bold, declined, segment.corrected), question
         )

@@ -64,13 +64,14 @@ _NO = re.compile(
     r"|i (?:do not|don't) (?:think|believe) (?:so|they do)\b|they (?:do not|don't|are not"
     r"|aren't)(?=[.,!]|$)|not? really)\b"
 )
+_YES_OR_NO = re.compile(r"(?:yes|no)(?![a-z])")
 _LATER_YES_NO = re.compile(
     r"\b(?:answer(?: is|:)|so,?|therefore,?|thus,?|hence,?|overall[,:]?) \W*(yes|no)\b"
     r"|[\n.] ?\W*(yes|no)\W*$"
 )
 _OTHER = {SAME: DIFFERENT, DIFFERENT: SAME}
 #: "Same direction? No."
-_OWN_QUESTION = re.compile(r"([^.?\n]{1,200})\?\W{0,6}(yes|no)\b")
+_OWN_QUESTION = re.compile(r"\?\W{0,6}(yes|no)\b")
 #: The conclusion is a bare yes or no.
 _CONCLUDING_YES_NO = re.compile(
     r"\b(?:so|therefore|thus|hence|overall|in conclusion|finally|conclusion)\b[ ,:]*(?:overall"
@@ -78,15 +79,15 @@ _CONCLUDING_YES_NO = re.compile(
     r"[ ,:]*(?:yes|no)\W*$"
 )
 _HEADINGS: tuple[tuple[str, str], ...] = (
-    ("left", r"\bleft(?:wards?)?\b"), ("right", r"\bright(?:wards?)?\b"),
-    ("away", r"\baway\b(?! from (?:each|one))|\b(?:forwards?|straight|ahead)\b"),
-    ("toward", r"\btowards? (?:the )?(?:camera|viewer|ego|us)\b|\bbackwards?\b|\boncoming\b"
-        r"|\b(?:approach(?:es|ing)|com(?:es|ing) closer)\b"),
-    ("up", r"\b(?:up(?:wards?)?|top)\b"), ("down", r"\b(?:down(?:wards?)?|bottom)\b"),
-    ("north", r"\bnorth(?:bound|wards?)?\b"), ("south", r"\bsouth(?:bound|wards?)?\b"),
-    ("east", r"\beast(?:bound|wards?)?\b"), ("west", r"\bwest(?:bound|wards?)?\b"),
+    ("left", r"left(?:wards?)?\b"), ("right", r"right(?:wards?)?\b"),
+    ("away", r"away\b(?! from (?:each|one))|(?:forwards?|straight|ahead)\b"),
+    ("toward", r"towards? (?:the )?(?:camera|viewer|ego|us)\b|backwards?\b|oncoming\b"
+        r"|(?:approach(?:es|ing)|com(?:es|ing) closer)\b"),
+    ("up", r"(?:up(?:wards?)?|top)\b"), ("down", r"(?:down(?:wards?)?|bottom)\b"),
+    ("north", r"north(?:bound|wards?)?\b"), ("south", r"south(?:bound|wards?)?\b"),
+    ("east", r"east(?:bound|wards?)?\b"), ("west", r"west(?:bound|wards?)?\b"),
 )  # fmt: skip
-_HEADING = re.compile("|".join(f"(?P<{name}>{pattern})" for name, pattern in _HEADINGS))
+_HEADING = re.compile(rf"\b(?:{'|'.join(f'(?P<{name}>{pattern})' for name, pattern in _HEADINGS)})")
 _FROM = re.compile(r"\bfrom (?:the )?$")
 _OBJECT = re.compile(
     rf"\b(?:{'|'.join(COLORS)})\b|\b(?:first|second|other|former|latter)\b|\bobject [12ab]\b"
@@ -106,10 +107,12 @@ _ASKING = re.compile(
 def read_same_direction(segment: Segment, question: Question) -> Reading:
     """Read ``same`` or ``different``; a stated direction outweighs yes or no."""
     text = segment.text
-    if asked := _OWN_QUESTION.search(text):
-        verdict = _verdict(asked.group(1))
+    if "?" in text and (asked := _OWN_QUESTION.search(text)):
+        verdict = _verdict(
+            re.split(r"[.?\n]", text[max(0, asked.start() - 200) : asked.start()])[-1]
+        )
         if verdict:
-            agreed = asked.group(2) == "yes"
+            agreed = asked.group(1) == "yes"
             return Reading(choice=verdict if agreed else _OTHER[verdict])
     stated, concluding = _statements(text)
     answer = _yes_no(text, question.yes_is_same)
@@ -133,7 +136,9 @@ def _statements(text: str) -> tuple[list[str], list[str]]:
     """Return what each sentence states, and what the concluding sentences state."""
     stated: list[str] = []
     concluding: list[str] = []
-    spans = list(sentences(text))
+    if not _SAME.search(text) and not _DIFFERENT.search(text):
+        return stated, concluding
+    spans = sentences(text)
     for start, end in spans:
         sentence = text[start:end]
         if len(spans) > 1 and (text[end : end + 1] == "?" or _ASKING.search(sentence)):
@@ -158,7 +163,7 @@ def _verdict(sentence: str) -> str | None:
 
 
 def _yes_no(text: str, yes_is_same: bool) -> str | None:
-    later = list(_LATER_YES_NO.finditer(text))
+    later = list(_LATER_YES_NO.finditer(text)) if _YES_OR_NO.search(text) else []
     if later:
         said_yes = "yes" in later[-1].groups()
     elif _YES.search(text):

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from functools import lru_cache
 
-_END = re.compile(r"\n+|(?<!\bno)(?<!\bfig)[.!?]+[\"')\]]*(?:\s+|$)|[;。]\s*")
+#: It opens with a set of characters, which the regex engine looks for quickly.
+_END = re.compile(
+    r"[\n;。.!?](?:(?<=\n)\n*|(?<=[;。])\s*"
+    r"|(?<=[.!?])(?<!\bno.)(?<!\bfig.)[.!?]*[\"')\]]*(?:\s+|$))"
+)
 
 CONCLUSION = re.compile(
     r"\b(?:therefore|thus|hence|consequently|in conclusion|to conclude|in summary|to summarize"
@@ -30,12 +34,15 @@ FIRST_THOUGHT = re.compile(
 )
 
 
-def sentences(text: str) -> Iterator[tuple[int, int]]:
-    """Yield the offsets of every sentence; line breaks and semicolons end one too."""
+@lru_cache(maxsize=16)
+def sentences(text: str) -> tuple[tuple[int, int], ...]:
+    """Return the offsets of every sentence; line breaks and semicolons end one too."""
+    spans: list[tuple[int, int]] = []
     start = 0
     for match in _END.finditer(text):
         if match.start() > start:
-            yield start, match.start()
+            spans.append((start, match.start()))
         start = match.end()
     if start < len(text):
-        yield start, len(text)
+        spans.append((start, len(text)))
+    return tuple(spans)

@@ -116,9 +116,15 @@ STILL = re.compile(
     r"|parked|remain(?:s|ed)? (?:still|static|in place|at rest|fixed)|stands? still|standing still"
     r"|not moving|no (?:movement|motion|displacement|distance)|static|at rest|never moves?)\b"
 )
+#: A clause about something else: "the camera is stationary", not "the car in the video is parked".
 _ABOUT_OTHERS = re.compile(
-    r"\b(?:camera|background|other|frame|image|video)(?: \w+){0,2} (?:is|are|remains?|appears)\b"
+    r"(?:^|[.;,:\n] *|\b(?:and|while|but|because|since|as|so|that|if|although|though|where) )"
+    r"(?:the |this |each |its )?(?:camera|background|other|frame|image|video)(?: \w+){0,2}"
+    r" (?:is|are|remains?|appears|stays?)\b[^.,;\n]*"
+    r"|\bin the background (?:is|are|remains?|appears?|stays?)\b[^.,;\n]*"
 )
+#: Something else was meant to stand still, then.
+_MOVES = re.compile(r"\b(?:is|are|keeps|starts) moving\b|(?<!never )\b(?:moves|travels)\b")
 
 #: Not what was asked, where the question is about a part of the video.
 _WHOLE = re.compile(
@@ -184,7 +190,7 @@ def _alternatives(text: str, items: list[Quantity]) -> bool:
 def _candidates(
     text: str, found: list[Quantity], kind: Kind, segment: Segment, part_asked: bool
 ) -> list[_Candidate]:
-    spans = list(sentences(text))
+    spans = sentences(text)
     candidates: list[_Candidate] = []
     index = 0
     previous_end = 0
@@ -248,7 +254,7 @@ def _without_unit(
         line = label.rpartition("\n")[2] or label
         size = named_unit(line, kind) or question_unit or 1.0
         return Reading(value_si=chosen.value * size)
-    if STILL.search(_ABOUT_OTHERS.sub("", text)):
+    if STILL.search(text) and STILL.search(_ABOUT_OTHERS.sub("", text)) and not _MOVES.search(text):
         return Reading(value_si=0.0)
     other = Kind.SPEED if kind is Kind.DISTANCE else Kind.DISTANCE
     if other in kinds:
