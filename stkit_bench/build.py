@@ -22,6 +22,7 @@ from stkit_bench.bench_report import BenchReport
 from stkit_bench.overlap import assert_disjoint, scenes
 from stkit_bench.roots import Root
 from stkit_bench.selection import PUBLISHED_SOURCE_SHARES, Selection, select
+from stkit_bench.selection.balance import check_shares
 from stkit_datasets._version import __version__
 from stkit_datasets.atomic import write_text
 from stkit_datasets.build import BuildConfig, build
@@ -93,6 +94,7 @@ def build_bench(
             f"source_shares must name the sources of the roots, {', '.join(sorted(roots))}; "
             f"got {', '.join(sorted(shares))}"
         )
+    check_shares(shares)
     for path in train:
         scenes(path)  # a training set that cannot be read is told before the work
     settings = {

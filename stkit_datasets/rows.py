@@ -165,9 +165,10 @@ def _videos(
         drawn = item.asked.objects if config.video == "overlay" else ()
         key = tuple(sorted(drawn))
         if key not in encoded:
+            # In the objects' own order, or the picture would depend on which question came first.
             boxes = [
                 (observation.boxes_px[index], color)
-                for index, color in zip(drawn, item.colors, strict=False)
+                for index, color in sorted(zip(drawn, item.colors, strict=False))
             ]
             encoded[key] = video.encode(boxes, Fraction(FPS))
         rows.append({"bytes": encoded[key], "path": f"{item.id}.mp4"})

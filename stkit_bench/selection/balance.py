@@ -22,7 +22,7 @@ from stkit_bench.selection.quotas import quotas
 from stkit_bench.selection.report import Count, SelectionReport, ShortCell, TaskReport
 from stkit_datasets.tasks.names import TASKS, Task
 
-__all__ = ["PUBLISHED_SOURCE_SHARES", "Selection", "select"]
+__all__ = ["PUBLISHED_SOURCE_SHARES", "Selection", "check_shares", "select"]
 
 #: Where the published benchmark's questions come from (P1 section 4).
 PUBLISHED_SOURCE_SHARES: dict[str, float] = {
@@ -114,7 +114,7 @@ def select(
     """
     if per_task < 1:
         raise ValueError(f"per_task must be at least 1, got {per_task}")
-    _check_shares(source_shares)
+    check_shares(source_shares)
     config = config or SelectionConfig()
     pool = candidates(rows)
     key = hashes(pool.id, seed)
@@ -255,7 +255,8 @@ def _histogram(labels: list[str], totals: IntArray, taken: IntArray) -> dict[str
     return {label: Count(available[label], selected[label]) for label in available}
 
 
-def _check_shares(shares: Mapping[str, float] | None) -> None:
+def check_shares(shares: Mapping[str, float] | None) -> None:
+    """Raise a ValueError unless the shares are at least 0 and sum to 1."""
     if shares is None:
         return
     if any(not share >= 0 for share in shares.values()) or abs(sum(shares.values()) - 1) > 1e-6:
