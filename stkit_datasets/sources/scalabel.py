@@ -111,9 +111,9 @@ def _box(path: Path, where: str, label: dict[str, Any]) -> list[float] | None:
         if not (isinstance(value, str) and value) and not (name == "id" and type(value) is int):
             raise SourceError(path, f"expected {name} to be a text, got {value!r}", where)
     box = label["box2d"]
-    sides = [box.get(side) for side in _SIDES] if isinstance(box, dict) else [None]
+    sides: list[Any] = [box.get(side) for side in _SIDES] if isinstance(box, dict) else [None]
     if not all(type(side) in (int, float) and abs(side) <= _MAX_PX for side in sides):
         rule = f"expected box2d to hold numbers {', '.join(_SIDES)}, got {box!r}"
         raise SourceError(path, rule, where)
-    x0, y0, x1, y1 = (float(side) for side in sides)
+    x0, y0, x1, y1 = map(float, sides)
     return [x0, y0, x1, y1] if x0 < x1 and y0 < y1 else None
