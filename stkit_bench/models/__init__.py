@@ -1,5 +1,16 @@
-"""Who answers: baselines that see no video, and models."""
+"""Who answers: baselines that see no video, models in process, models behind an endpoint."""
 
 from stkit_bench.models.answerer import Answerer, Row
+from stkit_bench.models.base import Failure, Model, ModelError, Reply, Request, Turn, VideoPart
 
-__all__ = ["Answerer", "Row"]
+__all__ = [
+    "Answerer",
+    "Failure",
+    "Model",
+    "ModelError",
+    "Reply",
+    "Request",
+    "Row",
+    "Turn",
+    "VideoPart",
+]

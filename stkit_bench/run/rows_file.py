@@ -1,0 +1,160 @@
+"""Rows of a bench by their place: the light columns in memory, one video when it is asked for."""
+
+from __future__ import annotations
+
+import bisect
+import hashlib
+import json
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from stkit_bench.files import FileError, read_jsonl
+
+__all__ = ["RowsFile"]
+
+_GROUPS_KEPT = 4
+#: What decides a question beside its video.
+_DECIDING = ("id", "prompt", "timestamps_s", "boxes_drawn", "camera_poses")
+
+
+class RowsFile:
+    """The rows of a JSONL file, a Parquet file, or all Parquet files of a folder, in file order.
+
+    Args:
+        path: the file or folder.
+
+    Raises:
+        FileError: nothing is there, a row has no id, or an id repeats.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        if not path.exists():
+            raise FileError(path, "does not exist")
+        parquet = path.is_dir() or path.suffix == ".parquet"
+        self._videos: _ParquetVideos | None = None
+        if parquet:
+            self._videos = _ParquetVideos(path)
+            self._table = self._videos.light
+        else:
+            rows = [row for _, row in read_jsonl(path)]
+            self._table = pa.Table.from_pylist(rows) if rows else pa.table({"id": []})
+        self.ids = self._checked_ids()
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def columns(self) -> frozenset[str]:
+        """The names of the columns, ``video`` included where there is one."""
+        names = set(self._table.column_names)
+        return frozenset(names | {"video"} if self._videos and self._videos.present else names)
+
+    def column(self, name: str) -> list[Any]:
+        """Return one light column, None where the file has no such column."""
+        if name not in self._table.column_names:
+            return [None] * len(self)
+        values: list[Any] = self._table[name].to_pylist()
+        return values
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """Yield all rows in order, without their videos."""
+        for place in range(len(self)):
+            yield self.row(place)
+
+    def row(self, place: int) -> dict[str, Any]:
+        """Return a row without its video."""
+        (row,) = self._table.slice(place, 1).to_pylist()
+        row.pop("video", None)
+        return dict(row)
+
+    def video(self, place: int) -> bytes | Path | None:
+        """Return a row's video: MP4 bytes, the file it names, or None."""
+        if self._videos is not None:
+            cell = self._videos.cell(place)
+        else:
+            cell = self._table["video"][place].as_py() if "video" in self.columns else None
+        if isinstance(cell, str):
+            cell = {"path": cell}
+        if not isinstance(cell, dict):
+            return None
+        if cell.get("bytes") is not None:
+            return bytes(cell["bytes"])
+        if not cell.get("path"):
+            return None
+        folder = self.path if self.path.is_dir() else self.path.parent
+        return folder / str(cell["path"])
+
+    def digest(self) -> str:
+        """Return 16 hexadecimal digits of what is asked, in order."""
+        found = hashlib.sha256()
+        columns = [self.column(name) for name in _DECIDING]
+        for values in zip(*columns, strict=True):
+            found.update(json.dumps(values).encode())
+        return found.hexdigest()[:16]
+
+    def _checked_ids(self) -> list[str]:
+        seen: set[str] = set()
+        ids = self.column("id")
+        for place, identity in enumerate(ids):
+            if not isinstance(identity, str):
+                raise FileError(self.path, f"row {place}: id must be a text, got {identity!r}")
+            if identity in seen:
+                raise FileError(self.path, f"row {place}: id {identity!r} repeats an earlier row's")
+            seen.add(identity)
+        if not ids:
+            raise FileError(self.path, "holds no rows")
+        return ids
+
+
+class _ParquetVideos:
+    """The videos of Parquet files, a few row groups at a time; safe to use from several threads."""
+
+    def __init__(self, path: Path) -> None:
+        files = sorted(path.rglob("*.parquet")) if path.is_dir() else [path]
+        if not files:
+            raise FileError(path, "holds no *.parquet file")
+        self._lock = threading.Lock()
+        self._groups: list[tuple[pq.ParquetFile, int]] = []
+        self._starts: list[int] = []
+        self._kept: OrderedDict[int, Any] = OrderedDict()
+        try:
+            opened = [pq.ParquetFile(file) for file in files]
+            light, total = [], 0
+            for file in opened:
+                names = [
+                    name for name in file.schema_arrow.names if name not in ("video", "messages")
+                ]
+                light.append(file.read(columns=names).replace_schema_metadata(None))
+                for group in range(file.num_row_groups):
+                    self._groups.append((file, group))
+                    self._starts.append(total)
+                    total += file.metadata.row_group(group).num_rows
+            self.light = pa.concat_tables(light, promote_options="default")
+        except (OSError, pa.ArrowException) as error:
+            raise FileError(path, f"cannot be read as Parquet: {error}") from error
+        self.present = all("video" in file.schema_arrow.names for file in opened)
+
+    def cell(self, place: int) -> Any:
+        if not self.present:
+            return None
+        number = _last_at_most(self._starts, place)
+        with self._lock:
+            if number not in self._kept:
+                file, group = self._groups[number]
+                self._kept[number] = file.read_row_group(group, columns=["video"])["video"]
+                while len(self._kept) > _GROUPS_KEPT:
+                    self._kept.popitem(last=False)
+            self._kept.move_to_end(number)
+            column = self._kept[number]
+        return column[place - self._starts[number]].as_py()
+
+
+def _last_at_most(starts: list[int], place: int) -> int:
+    return bisect.bisect_right(starts, place) - 1

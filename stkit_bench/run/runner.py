@@ -1,0 +1,288 @@
+"""Questions in, a model, answers out: prepared ahead, asked at once, written as they come."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from stkit_bench.models.base import Failure, Model, ModelError, Reply, Request
+from stkit_bench.run.answers_file import AnswersFile, claim_settings, read_kept
+from stkit_bench.run.batches import plan, share
+from stkit_bench.run.budget import Budget, Tally
+from stkit_bench.run.drafts import Draft, Questions
+from stkit_bench.run.settings import RunError, fingerprint
+from stkit_datasets._version import __version__
+from stkit_datasets.errors import StkitError
+
+__all__ = ["RunSummary", "Workers", "run"]
+
+#: Batches that are prepared ahead of those being answered.
+_AHEAD = 2
+
+
+@dataclass(frozen=True)
+class Workers:
+    """Who takes part.
+
+    Attributes:
+        preparing: threads that decode, draw and scale ahead of the model.
+        rank: of this process among those that share the questions.
+        world_size: how many processes there are.
+        meet: waits until all processes are here; needed for more than one.
+    """
+
+    preparing: int = 2
+    rank: int = 0
+    world_size: int = 1
+    meet: Callable[[], None] = lambda: None
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """What a run did.
+
+    Attributes:
+        n_questions: of the bench.
+        n_answered: with a response in the file.
+        n_asked: in this run, by this process.
+        failures: of questions without a response, by kind.
+        stopped: why questions were left unasked, or None.
+        seconds: wall time.
+        input_tokens: of all answers in the file.
+        output_tokens: of all answers in the file.
+        cost: of all answers in the file; None without prices.
+    """
+
+    n_questions: int
+    n_answered: int
+    n_asked: int
+    failures: dict[str, int]
+    stopped: str | None
+    seconds: float
+    input_tokens: int
+    output_tokens: int
+    cost: float | None
+
+
+def run(
+    model: Model,
+    questions: Questions,
+    out: Path,
+    *,
+    budget: Budget | None = None,
+    workers: Workers | None = None,
+    max_failures_in_a_row: int = 20,
+    progress: bool = False,
+    told: Mapping[str, Any] | None = None,
+) -> RunSummary:
+    """Ask the questions that the answers file has no response to, and put the file in order.
+
+    Args:
+        model: who answers.
+        questions: what is asked.
+        out: the answers file, JSONL; written on if it is there and was made with equal settings.
+        budget: what the answers of this file may use in all.
+        workers: threads and processes.
+        max_failures_in_a_row: stop when so many questions failed one after the other.
+        progress: show a bar.
+        told: what else ``<out>.run.json`` should say, such as the endpoint's address.
+
+    Raises:
+        RunError: the file was made with other settings, or another run writes to it.
+        ModelError: no question can be answered. What was answered is kept.
+    """
+    workers, started = workers or Workers(), time.perf_counter()
+    settings = {"model": dict(model.settings()), "questions": dict(questions.settings())}
+    if workers.rank == 0:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        heads = {"stkit_version": __version__, "settings_hash": fingerprint(settings)}
+        claim_settings(out, settings, {**heads, **(told or {})})
+    workers.meet()
+    kept = read_kept(out)
+    strangers = kept.keys() - set(questions.ids)
+    if strangers:
+        raise RunError(f"{out}: answers {min(strangers)!r}, which is not among the questions")
+    workers.meet()
+    answered = {name: line for name, line in kept.items() if line["error"] is None}
+    missing = {n for n, name in enumerate(questions.ids) if name not in answered}
+    batches = plan([questions.n_frames(n) for n in range(len(questions.ids))], model.batch_size)
+    tally = Tally(budget or Budget())
+    tally.add(answered.values())
+    file = AnswersFile(out, workers.rank)
+    job = _Job(model, questions, file, fingerprint(settings), tally, max_failures_in_a_row)
+    try:
+        mine = share(batches, missing, workers.rank, workers.world_size)
+        job.ask(mine, workers.preparing, progress)
+    finally:
+        file.close()
+    workers.meet()
+    if workers.rank == 0:
+        file.finish(questions.ids)
+    workers.meet()
+    return _summary(job, read_kept(out), len(questions.ids), time.perf_counter() - started)
+
+
+@dataclass
+class _Job:
+    """What the threads of a run share; only the calling thread writes."""
+
+    model: Model
+    questions: Questions
+    file: AnswersFile
+    settings_hash: str
+    tally: Tally
+    max_failures_in_a_row: int
+    n_asked: int = 0
+    stopped: str | None = None
+    _error: ModelError | None = None
+    _failed_in_a_row: int = 0
+    _flying: dict[Future[_Answered], int] = field(default_factory=dict)
+
+    def ask(self, batches: Sequence[tuple[int, ...]], n_preparing: int, progress: bool) -> None:
+        from tqdm import tqdm
+
+        n, ahead = sum(map(len, batches)), self.model.concurrency + _AHEAD
+        preparing = ThreadPoolExecutor(n_preparing, "prepare")
+        asking = ThreadPoolExecutor(self.model.concurrency, "ask")
+        bar = tqdm(total=n, unit="question", disable=None if progress else True)
+        try:
+            for batch in batches:
+                self._collect(bar, until=ahead - 1)
+                if self.stopped is None and not self.tally.allows(sum(self._flying.values())):
+                    self.stopped = "the budget is used up"
+                if self.stopped is not None:
+                    break
+                prepared = preparing.submit(self._prepare, batch)
+                self._flying[asking.submit(self._answer, prepared)] = len(batch)
+            self._collect(bar, until=0)
+            if self._error is not None:
+                raise self._error
+        finally:
+            bar.close()
+            preparing.shutdown(wait=False, cancel_futures=True)
+            asking.shutdown(wait=False, cancel_futures=True)
+            if self._flying:
+                # Left by an error or an interrupt: what is in flight must not outlive the run.
+                self.model.close()
+            preparing.shutdown()
+            asking.shutdown()
+
+    def _prepare(self, batch: tuple[int, ...]) -> _Prepared:
+        drafts = [self.questions.draft(place) for place in batch]
+        requests: list[Request] = []
+        lost: dict[int, Failure] = {}
+        for number, draft in enumerate(drafts):
+            try:
+                requests.append(draft.request())
+            except StkitError as error:
+                lost[number] = Failure("video", str(error))
+        return _Prepared(drafts, lost, self.model.prepare(requests) if requests else None)
+
+    def _answer(self, coming: Future[_Prepared]) -> _Answered:
+        prepared = coming.result()
+        asked = [] if prepared.batch is None else self.model.respond(prepared.batch)
+        replies, rest = [], iter(asked)
+        for number in range(len(prepared.drafts)):
+            failure = prepared.lost.get(number)
+            replies.append(next(rest) if failure is None else Reply(None, failure))
+        return _Answered(prepared.drafts, replies)
+
+    def _collect(self, bar: Any, until: int) -> None:
+        """Write what has come until at most so many batches are in flight."""
+        while len(self._flying) > until:
+            done, _ = wait(self._flying, return_when=FIRST_COMPLETED)
+            for future in done:
+                try:
+                    answered = future.result()
+                except ModelError as error:
+                    # What else is in flight was paid for and is written before the run ends.
+                    self._error = self._error or error
+                    self.stopped = str(error)
+                    del self._flying[future]
+                    continue
+                del self._flying[future]
+                self._write(answered)
+                bar.set_postfix(self.tally.shown(), refresh=False)
+                bar.update(len(answered.replies))
+
+    def _write(self, answered: _Answered) -> None:
+        pairs = list(zip(answered.drafts, answered.replies, strict=True))
+        lines = [self._line(draft, reply) for draft, reply in pairs]
+        now = round(time.time(), 3)
+        timings = [
+            {
+                "id": draft.id,
+                "latency_s": round(reply.latency_s, 4),
+                "batch": len(pairs),
+                "attempts": reply.attempts,
+                "answered_at": now,
+            }
+            for draft, reply in pairs
+        ]
+        self.file.add(lines, timings)
+        self.n_asked += len(lines)
+        self.tally.add(lines)
+        for reply in answered.replies:
+            self._failed_in_a_row = 0 if reply.failure is None else self._failed_in_a_row + 1
+            if self._failed_in_a_row >= self.max_failures_in_a_row and reply.failure is not None:
+                self.stopped = (
+                    f"{self._failed_in_a_row} questions failed in a row, "
+                    f"the last with: {reply.failure.message}"
+                )
+
+    def _line(self, draft: Draft, reply: Reply) -> dict[str, Any]:
+        failure = reply.failure
+        return {
+            "id": draft.id,
+            "response": None if reply.text is None else _writable(reply.text),
+            "error": None
+            if failure is None
+            else {"kind": failure.kind, "message": _writable(failure.message)},
+            "finish_reason": reply.finish_reason,
+            "model": self.model.name,
+            "settings": self.settings_hash,
+            "prompt_hash": draft.prompt_hash,
+            "frames_s": draft.frames_s,
+            "tokens": {"input": reply.input_tokens, "output": reply.output_tokens},
+            **draft.record,
+        }
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    drafts: list[Draft]
+    lost: dict[int, Failure]
+    batch: Any
+
+
+@dataclass(frozen=True)
+class _Answered:
+    drafts: list[Draft]
+    replies: list[Reply]
+
+
+def _summary(
+    job: _Job, kept: Mapping[str, Mapping[str, Any]], n_questions: int, seconds: float
+) -> RunSummary:
+    kinds = [line["error"]["kind"] for line in kept.values() if line["error"] is not None]
+    return RunSummary(
+        n_questions=n_questions,
+        n_answered=len(kept) - len(kinds),
+        n_asked=job.n_asked,
+        failures=dict(sorted(Counter(kinds).items())),
+        stopped=job.stopped,
+        seconds=seconds,
+        input_tokens=job.tally.input_tokens,
+        output_tokens=job.tally.output_tokens,
+        cost=job.tally.cost,
+    )
+
+
+def _writable(text: str) -> str:
+    """Return a text that UTF-8 can hold; half of a surrogate pair becomes a question mark."""
+    return text.encode("utf-8", "replace").decode()
