@@ -131,9 +131,9 @@ def phrase(observation: Observation, question: Question, wording: Wording, seed:
     sentences = wording[question.task]
     text = fill(stable_choice(sentences.questions[question.form], name, "question"), slots)
     answer = fill(stable_choice(_answers(sentences, question), name, "answer"), slots)
-    common = common_prompt(
-        wording, question.task, times.tolist(), video_duration_s(len(times)), colors
-    )
+    # The times as the row stores them, so that the prompt can be made again from the row.
+    shown = np.round(times, _STORED_DECIMALS).tolist()
+    common = common_prompt(wording, question.task, shown, video_duration_s(len(times)), colors)
     return Phrased(
         id=name,
         asked=question,
