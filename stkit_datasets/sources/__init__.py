@@ -23,6 +23,7 @@ SOURCES: dict[str, str] = {
     "nuplan": "stkit_datasets.sources.nuplan:NuPlan",
     "nuscenes": "stkit_datasets.sources.nuscenes:NuScenes",
     "simulation": "stkit_datasets.sources.simulation:Simulation",
+    "vkitti2": "stkit_datasets.sources.vkitti2:VirtualKitti2",
     "waymo": "stkit_datasets.sources.waymo:Waymo",
 }
 """Name -> ``module:class``; imported on first use, so that one source never needs another's."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import TypeVar
 
@@ -70,3 +70,21 @@ def config_from_options(
         return config(**(options or {}))
     except ConfigError as error:
         raise ConfigError(f"{source}: {error}") from error
+
+
+def names_among(
+    option: str, value: object, allowed: Sequence[str], *, may_be_empty: bool = False
+) -> tuple[str, ...]:
+    """Return a user's choice of names.
+
+    Raises:
+        ConfigError: it is no list of different names among ``allowed``, or an empty one.
+    """
+    if isinstance(value, str) or not isinstance(value, Sequence) or not (value or may_be_empty):
+        raise ConfigError(f"{option} must be a list of names, got {value!r}")
+    if sum(name in value for name in allowed) != len(value):
+        raise ConfigError(
+            f"{option} must be different names among {', '.join(allowed)}; "
+            f"got {', '.join(map(repr, value))}"
+        )
+    return tuple(value)

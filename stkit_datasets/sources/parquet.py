@@ -14,13 +14,8 @@ import pyarrow.parquet
 
 from stkit_datasets.clip import FloatArray
 from stkit_datasets.errors import SourceError
-from stkit_datasets.sources.columns import MAX_MAGNITUDE, Columns, ColumnType, check_types
-
-RIGID_TOLERANCE = 0.01
-"""How far a rotation matrix times its transpose may be from one."""
-
-LAST_ROW_TOLERANCE = 1e-6
-"""How far the last row of a pose may be from 0 0 0 1."""
+from stkit_datasets.sources.columns import Columns, ColumnType, check_types
+from stkit_datasets.sources.rigid import check_rigid
 
 _BATCH_ROWS = 8
 _BUFFER_BYTES = 1 << 20
@@ -92,17 +87,7 @@ def rigid_matrices(columns: Columns, name: str) -> FloatArray:
         raise columns.error(rule, int(np.argmax(wrong)), name)
     values = pc.list_flatten(column).cast(pa.float64()).to_numpy()
     poses: FloatArray = np.array(values, dtype=np.float64).reshape(-1, 4, 4)
-    rotations = poses[:, :3, :3]
-    with np.errstate(invalid="ignore", over="ignore"):
-        off = np.abs(rotations @ np.swapaxes(rotations, 1, 2) - np.eye(3)).max(axis=(1, 2))
-    rigid = off <= RIGID_TOLERANCE  # false for NaN
-    rigid &= np.linalg.det(np.where(rigid[:, None, None], rotations, np.eye(3))) > 0
-    rigid &= np.abs(poses[:, :3, 3]).max(axis=1) <= MAX_MAGNITUDE
-    rigid &= np.abs(poses[:, 3] - [0, 0, 0, 1]).max(axis=1) < LAST_ROW_TOLERANCE
-    if not rigid.all():
-        rule = "expected a rigid 4 x 4 matrix: a rotation, a finite translation, last row 0 0 0 1"
-        raise columns.error(rule, int(np.argmin(rigid)), name)
-    return poses
+    return check_rigid(columns, poses, name)
 
 
 class ParquetBlobs:

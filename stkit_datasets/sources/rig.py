@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 
 from stkit_datasets import resample
 from stkit_datasets.clip import Camera, Clip, FloatArray, Frames, Tracks
-from stkit_datasets.errors import ConfigError
 from stkit_datasets.sources.base import MIN_FRAMES, Skipped, UnitResult, windows
 from stkit_datasets.sources.columns import Columns
-from stkit_datasets.sources.options import SamplingConfig
+from stkit_datasets.sources.options import SamplingConfig, names_among
 
 IntArray = NDArray[np.int64]
 
@@ -36,15 +35,7 @@ class RigConfig(SamplingConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        cameras: object = self.cameras
-        if isinstance(cameras, str) or not isinstance(cameras, Sequence) or not cameras:
-            raise ConfigError(f"cameras must be a list of names, got {cameras!r}")
-        if sum(name in cameras for name in self.known) != len(cameras):
-            raise ConfigError(
-                f"cameras must be different names among {', '.join(self.known)}; "
-                f"got {', '.join(map(repr, cameras))}"
-            )
-        object.__setattr__(self, "cameras", tuple(cameras))
+        object.__setattr__(self, "cameras", names_among("cameras", self.cameras, self.known))
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,7 +6,8 @@ import ego_exo4d_maker as maker
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from source_checks import FUZZ, valid_or_source_error
+from source_checks import FUZZ
+from text_changes import cell, check_with, draw_bytes, draw_value, no_rows, renamed
 
 from stkit_datasets.errors import SourceError
 from stkit_datasets.sources.ego_exo4d import EgoExo4D
@@ -26,29 +27,8 @@ def read(root):
     return EgoExo4D(root).read("validation", maker.TAKE)
 
 
-def cell(line, column, value):
-    """Return a change that sets one value of a CSV text; lines count from 1, the names' line."""
-
-    def change(text):
-        lines = text.split("\n")
-        values = lines[line - 1].split(",")
-        values[lines[0].split(",").index(column)] = value
-        lines[line - 1] = ",".join(values)
-        return "\n".join(lines)
-
-    return change
-
-
-def renamed(column):
-    return lambda text: text.replace(column, "another", 1)
-
-
 def entry(**changes):
     return lambda text: json.dumps([maker.take_entry(n_frames=170, **changes)])
-
-
-def no_rows(text):
-    return text.split("\n")[0] + "\n"
 
 
 def joint(value):
@@ -126,33 +106,15 @@ def whole_take(tmp_path_factory):
     return maker.make_take(tmp_path_factory.mktemp("whole"), texts=TEXTS)
 
 
-def check_with(root, name, data):
-    path = root / name
-    try:
-        path.write_bytes(data)
-        valid_or_source_error(lambda: read(root))
-    finally:
-        path.write_bytes(TEXTS[name].encode())
-
-
 @FUZZ
 @given(data=st.data(), name=st.sampled_from(list(TEXTS)))
 def test_fuzz_bytes(whole_take, data, name):
-    broken = bytearray(TEXTS[name].encode())
-    for _ in range(data.draw(st.integers(1, 8))):
-        broken[data.draw(st.integers(0, len(broken) - 1))] = data.draw(st.integers(0, 255))
-    cut = data.draw(st.none() | st.integers(0, len(broken)))
-    check_with(whole_take, name, bytes(broken[:cut]))
-
-
-ANY = ["", "0", "-1", "1e308", "5e-324", "nan", "inf", "x", "99999999999999999999", "1e9", "0.5"]
+    broken = draw_bytes(data, TEXTS[name])
+    check_with(whole_take / name, TEXTS[name], broken, lambda: read(whole_take))
 
 
 @FUZZ
 @given(data=st.data(), name=st.sampled_from([T, C, S]))
 def test_fuzz_values(whole_take, data, name):
-    lines = TEXTS[name].split("\n")
-    line = data.draw(st.integers(2, len(lines) - 1))
-    column = data.draw(st.sampled_from(lines[0].split(",")))
-    value = data.draw(st.sampled_from(ANY))
-    check_with(whole_take, name, cell(line, column, value)(TEXTS[name]).encode())
+    broken = draw_value(data, TEXTS[name])
+    check_with(whole_take / name, TEXTS[name], broken, lambda: read(whole_take))
