@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from .bearings import ENDING, hour_reading, read_degrees, read_words
 from .numbers import words_to_digits
 from .result import Reading, Reason, unreadable
 from .segments import Segment
@@ -48,50 +49,11 @@ _REFERENCE_AFTER = re.compile(
     r"|forward|reverse|north|up\b|behind|directly|object)|\(?(?:its )?(?:initial|starting|reference"
     r"|first)|at (?:first|the (?:start|beginning))|initially)"
 )
-_ENDING = re.compile(
-    r"\b(?:ends?|ending|ended|finally?|final|last|close|eventually|now"
-    r"|by then|turn(?:s|ed|ing)? to|finish\w*|conclu\w+)\b"
-)
 _TOWARD = re.compile(r"\b(?:towards?|head\w*|direction of|bound for)\b")
 #: "12 o'clock from 0 to 3 s, 1 o'clock from 3 to 5 s": the later clocks share the first one's verb.
 _LIST_GOES_ON = re.compile(
     r"[^a-z]*(?:(?:from|to|s|sec|seconds?|and|then|for|between|at|until|the|directions?|next)\b"
     r"[^a-z]*)*"
-)
-
-_WORD_HOURS: tuple[tuple[re.Pattern[str], int | None], ...] = (
-    (
-        re.compile(
-            r"\b(?:front|forward|ahead|upper|top|up|rear|back|backward|lower|bottom|down|slightly"
-            r"|diagonal(?:ly)?)s?[ -](?:and |(?:and )?to(?:wards?)? (?:the |its )?"
-            r"|a bit )?"
-            r"(?:right|left)(?:ward)?s?\b|\b(?:slight(?:ly)?|diagonal(?:ly)?|veer\w*"
-            r"|bear\w*)"
-            r"(?: \w+){0,3} (?:right|left)\b|\b(?:right|left)[ -](?:forward|backward|front|back)\b"
-        ),
-        None,
-    ),
-    (
-        re.compile(
-            r"\b(?:straight|forwards?|(?:straight |directly )ahead|ahead|onward|same direction"
-            r"|initial direction)\b"
-        ),
-        12,
-    ),
-    (re.compile(r"\b(?:rightwards?|right(?!-hand (?:lane|side of the road)))\b"), 3),
-    (
-        re.compile(
-            r"\b(?:backwards?|behind|reverse|reversing|revers(?:es|ed)|opposite direction|u-turn"
-            r"|rear)\b"
-        ),
-        6,
-    ),
-    (re.compile(r"\b(?:leftwards?|left(?!-hand (?:lane|side of the road)))\b"), 9),
-)
-_DEGREES = re.compile(
-    r"(\d+(?:\.\d+)?) ?(?:°|degrees?|deg)(?: (?:\w+ ){0,4}?)?[ ,(]*"
-    r"(?P<sense>clockwise|counter-?\s?clockwise|anti-?clockwise|(?:to (?:the|its) )?right"
-    r"|(?:to (?:the|its) )?left)"
 )
 
 
@@ -169,18 +131,12 @@ def read_clock(segment: Segment) -> Reading:
     if not mentions and ":00" in text:
         mentions = [ClockMention(_hour(m.group(1)), *m.span()) for m in _TIME_OF_DAY.finditer(text)]
     if mentions:
-        return _reading(_choose(text, mentions, segment))
-    for attempt in (_bare_hour, _degrees, _words):
+        return hour_reading(_choose(text, mentions, segment))
+    for attempt in (_bare_hour, read_degrees, read_words):
         reading = attempt(text, segment)
         if reading is not None:
             return reading
     return unreadable(Reason.NO_CLOCK)
-
-
-def _reading(hour: int | None) -> Reading:
-    if hour is None:
-        return unreadable(Reason.AMBIGUOUS)
-    return unreadable(Reason.OUT_OF_RANGE) if hour < 1 else Reading(clock=hour)
 
 
 def _choose(text: str, mentions: list[ClockMention], segment: Segment) -> int | None:
@@ -215,7 +171,7 @@ def _score(before: str, sentence: str, after: str) -> int:
     score = 0
     if CONCLUSION.search(sentence):
         score += 3
-    if _ENDING.search(before):
+    if ENDING.search(before):
         score += 3
     if _AT_END.search(after):
         score += 3
@@ -234,9 +190,9 @@ _AT_END = re.compile(
 def _bare_hour(text: str, segment: Segment) -> Reading | None:
     stripped = text.strip(" .!\"'()[]{}:*\n")
     if re.fullmatch(r"\d{1,2}", stripped):
-        return _reading(_hour(stripped))
+        return hour_reading(_hour(stripped))
     if _CHAIN.fullmatch(stripped):
-        return _reading(_hour(stripped.rpartition(">")[2].strip()))
+        return hour_reading(_hour(stripped.rpartition(">")[2].strip()))
     if not _DIGIT.search(stripped):
         return None
     hours = [
@@ -249,43 +205,3 @@ def _bare_hour(text: str, segment: Segment) -> Reading | None:
     if not hours:
         return None
     return Reading(clock=hours[0] if segment.strong else hours[-1])
-
-
-def _degrees(text: str, segment: Segment) -> Reading | None:
-    """Read a turn stated with its sense, relative to the first direction."""
-    matches = list(_DEGREES.finditer(text)) if "°" in text or "deg" in text else []
-    if not matches:
-        return None
-    match = matches[0] if segment.strong else matches[-1]
-    hours = float(match.group(1)) / 30 % 12
-    if "left" in match.group("sense") or match.group("sense").startswith(("counter", "anti")):
-        hours = -hours % 12
-    if not abs(hours % 1 - 0.5) >= 0.05:
-        return unreadable(Reason.AMBIGUOUS)
-    return Reading(clock=round(hours) % 12 or 12)
-
-
-def _words(text: str, segment: Segment) -> Reading | None:
-    """Read plain words of direction, where no clock was given."""
-    found: list[tuple[int, int | None]] = []
-    taken = text
-    for pattern, hour in _WORD_HOURS:
-        found += [(m.start(), hour) for m in pattern.finditer(taken)]
-        taken = pattern.sub(lambda m: " " * len(m.group()), taken)
-    found = [(at, hour) for at, hour in found if not _is_origin(text, at)]
-    if not found:
-        return None
-    found.sort(key=lambda pair: pair[0])
-    endings = [pair for pair in found if _ENDING.search(text, max(0, pair[0] - 60), pair[0])]
-    hours = {hour for _, hour in endings or found}
-    if len(hours) == 1 or not segment.strong:
-        return _reading((endings or found)[-1][1])
-    return unreadable(Reason.AMBIGUOUS)
-
-
-def _is_origin(text: str, at: int) -> bool:
-    before = text[max(0, at - 24) : at]
-    return bool(_ORIGIN.search(before))
-
-
-_ORIGIN = re.compile(r"\b(?:from|not|initially|on|side,?|starts?) (?:the |its )?$")

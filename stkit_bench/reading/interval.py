@@ -11,6 +11,7 @@ from .question import Question, video_length
 from .result import Reading, Reason, unreadable
 from .segments import Segment
 from .sentences import CONCLUSION, sentences
+from .vocabulary import vocabulary
 
 _NOT_A_TIME = re.compile(
     r"\bframes? ?(?:#|no\.? ?)?\d+(?: ?(?:-|to|and|through"
@@ -85,6 +86,11 @@ _WHOLE = re.compile(
     r"video|clip|length|time|sequence)|all the time|the whole time|always|constantly|from (?:the )?"
     r"(?:start|beginning) (?:to|until|till) (?:the )?(?:end|finish))\b"
 )
+#: One of these words stands in each of those.
+_WHOLE_WORDS = frozenset((
+    "throughout", "duration", "length", "entire", "whole", "full", "time", "always", "constantly",
+    "start", "beginning",
+))  # fmt: skip
 _AT = re.compile(rf"{_T}")
 _DIGIT = re.compile(r"\d")
 _NEVER = re.compile(
@@ -143,7 +149,7 @@ def _all_intervals(
 ) -> tuple[list[_Interval], bool]:
     found: list[_Interval] = []
     lacks_length = False
-    whole = _WHOLE.search(text) is not None
+    whole = not _WHOLE_WORDS.isdisjoint(vocabulary(text)) and _WHOLE.search(text) is not None
     for start, end in sentences(text):
         sentence = text[start:end]
         if not _DIGIT.search(sentence) and not (whole and _WHOLE.search(sentence)):

@@ -28,13 +28,13 @@ _LACK = (
 )
 _SORRY = r"(?:sorry|apologi[sz]e|apologies|as an ai|i'm just an|unfortunately)"
 _REFUSAL = re.compile(rf"\b(?:{_CANNOT}|{_LACK}|{_SORRY})\b|\b(?:difficult|hard|challenging) to\b")
-#: One of these words stands in everything that declines.
+#: One of these words stands in everything that declines; "t" is that of "can't".
 _REFUSAL_WORDS = frozenset((
-    "can", "cannot", "cant", "could", "couldn", "couldno", "couldnt", "unable", "not", "impossible",
-    "isn", "isnt", "incapable", "no", "don", "dont", "unsure", "won", "wont", "infeasible",
+    "cannot", "cant", "could", "couldno", "couldnt", "unable", "not", "impossible",
+    "isnt", "incapable", "no", "dont", "unsure", "wont", "infeasible",
     "insufficient", "inadequate", "lack", "lacks", "lacking", "without", "unclear",
-    "undetermined", "unknown", "indeterminate", "undeterminable", "doesn", "didn", "need",
-    "more", "n", "sorry", "apologise", "apologize", "apologies", "ai", "just", "unfortunately",
+    "undetermined", "unknown", "indeterminate", "undeterminable", "t", "need", "information",
+    "context", "n", "sorry", "apologise", "apologize", "apologies", "ai", "just", "unfortunately",
     "difficult", "hard", "challenging",
 ))  # fmt: skip
 _ONLY_NONE = re.compile(r"\W*(?:none|null|nan|n/?a|unknown|unsure|\?+|-+|nothing)\W*")

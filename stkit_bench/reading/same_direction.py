@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 
 from .clock import clock_mentions
 from .numbers import words_to_digits
@@ -136,11 +137,12 @@ def _statements(text: str) -> tuple[list[str], list[str]]:
     """Return what each sentence states, and what the concluding sentences state."""
     stated: list[str] = []
     concluding: list[str] = []
-    if not _SAME.search(text) and not _DIFFERENT.search(text):
-        return stated, concluding
-    spans = sentences(text)
+    marks = sorted(m.start() for pattern in (_SAME, _DIFFERENT) for m in pattern.finditer(text))
+    spans = sentences(text) if marks else ()
     for start, end in spans:
         sentence = text[start:end]
+        if bisect_left(marks, start) == bisect_left(marks, end):
+            continue
         if len(spans) > 1 and (text[end : end + 1] == "?" or _ASKING.search(sentence)):
             continue
         verdict = _verdict(sentence)
@@ -180,14 +182,17 @@ def _inferred(text: str) -> str | None:
     hours = [m.hour for m in clock_mentions(words_to_digits(text)) if m.hour]
     if len(hours) >= 2:
         return SAME if hours[0] == hours[-1] else DIFFERENT
+    objects = {m.group() for m in _OBJECT.finditer(text)}
+    alike = _BOTH.search(text) or _LIKEWISE.search(text)
+    if not alike and len(objects) < 2:
+        return None
     headings = [
         (m.start(), str(m.lastgroup))
         for m in _HEADING.finditer(text)
         if not _FROM.search(text, max(0, m.start() - 12), m.start())
     ]
     names = {name for _, name in headings}
-    objects = {m.group() for m in _OBJECT.finditer(text)}
-    if (_BOTH.search(text) or _LIKEWISE.search(text)) and (len(names) == 1 or hours):
+    if alike and (len(names) == 1 or hours):
         return SAME
     if len(headings) >= 2 and len(objects) >= 2:
         return SAME if len(names) == 1 else DIFFERENT

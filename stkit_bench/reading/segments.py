@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from .markers import answer_markers, last_correction
 from .normalize import BOX_CLOSE, BOX_OPEN, plain
 
 _THINK = r"(?:think|thinking|thought|thoughts|reasoning|analysis|reflection|scratchpad|cot)"
@@ -17,45 +18,6 @@ _ANSWER_OPEN = re.compile(rf"[<\[]{_ANSWER_NAMES}[>\]]")
 _ANSWER_CLOSE = re.compile(rf"[<\[]/{_ANSWER_NAMES}[>\]]")
 _BOX = re.compile(f"{BOX_OPEN}([^{BOX_OPEN}{BOX_CLOSE}]{{0,2000}}){BOX_CLOSE}")
 _TAG = re.compile(r"</?[a-z][a-z_ ]{0,30}/?>")
-
-_NOUN = re.compile(
-    r"answer|estimation|estimate|conclusion|verdict|prediction|result|response|choice|ans"
-    r"|final (?:distance|speed|direction|time|interval)"
-)
-_ADJECTIVES = re.compile(
-    r"(?:\b(?:final|correct|best|overall|estimated|my|the|short|direct|predicted) +)+$"
-)
-_LINE_START = re.compile(r"(?:^|\n|[.;:!?] ) *$")
-_SAYS = re.compile(
-    r"\b(?: to (?:the|this|your) question)?(?: \([^()\n]{0,40}\))?"
-    r"(?: *(?::|=|-|\n)+| +(?:is|was|would be|will be|should be|must be|are)\b:?)(?: that\b)?"
-)
-_COLON = re.compile(r" *[:=\n]+")
-_A_COLON = re.compile(r"(?:^|\n|[.;:!?] ) *a *[:=\n]+")
-
-_CORRECTION = re.compile(
-    r"(?:^|[.!?\n(,;:-] ?|\b(?:no|hmm|oh|but|oops),? )wait\b(?=[,.!:;]| -| no\b| that\b| i\b| it\b)"
-    r"(?:[ ,.!:;-]*(?:no|that's|that is|this is|i was|i am|it's)\b[^.,;:]{0,40}[.,;:])?"
-    r"|\b(?:at first|initially|first|originally),? i (?:thought|guessed|estimated|assumed|said"
-    r"|got)\b"
-    r"(?:[^.\n]|\.\d){0,80}?(?:\bbut\b|\bhowever\b|\.(?=\s))"
-    r"|\bscratch that\b|(?:^|[.!?\n] ?)correct(?:ion|ed|ing)[^.\n]{0,20}?:"
-    r"|\blet me (?:re-?(?:check|consider|evaluate|examine|calculate|compute|do|think)|correct)\b"
-    r"|\bon (?:a )?(?:closer|second|further) (?:inspection|look|thought|examination|viewing"
-    r"|glance)\b"
-    r"|\b(?:that|this|which) ?(?:'s|is|was) (?:wrong|not right|incorrect|not correct|a mistake)\b"
-    r"|\bi (?:made|see) (?:a|an|my) (?:mistake|error)\b|\bi stand corrected\b"
-    r"|\b(?:looking|checking|watching)(?: (?:at )?(?:the |it |more )?\w+)? again\b"
-    r"|\b(?:no,? )?actually,? no\b|\bno,? actually\b|\bsorry, i mean\b|\bi mean(?:t)?\b"
-)
-#: Each correction holds one of these.
-_CORRECTION_HINTS = (
-    "wait", "i thought", "i guessed", "i estimated", "i assumed", "i said", "i got", "scratch",
-    "correction", "corrected", "correcting", "let me re", "let me do", "let me th", "let me co",
-    "on closer", "on second", "on further", "on a closer", "on a second", "on a further", "wrong",
-    "not right", "incorrect", "not correct", "a mistake", "i made", "i see", "i stand", "again",
-    "actually, no", "actually no", "no, actually", "no actually", "i mean",
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +81,8 @@ def segments(text: str, from_json: Callable[[object], str | None]) -> Iterator[S
     if "{" in text or "[" in text:
         yield from _json_segments(text, from_json, bold)
     body = plain(_TAG.sub(" ", text) if "<" in text else text)
-    correction = _last_correction(body)
-    for start, end in reversed(_markers(body)):
+    correction = last_correction(body)
+    for start, end in reversed(answer_markers(body)):
         rest = body[end:].strip()
         if rest:
             if correction > start:
@@ -136,39 +98,6 @@ def segments(text: str, from_json: Callable[[object], str | None]) -> Iterator[S
     if correction:
         yield Segment(body[correction:], False, bold, corrected=True)
     yield Segment(body, False, bold)
-
-
-def _markers(body: str) -> list[tuple[int, int]]:
-    """Return start and end of everything like "Final answer:", in order."""
-    found: list[tuple[int, int]] = []
-    for noun in _NOUN.finditer(body):
-        start, end = noun.span()
-        before = max(0, start - 60)
-        named = None
-        if noun.group().startswith("final"):
-            at_start = _LINE_START.search(body, before, start)
-            named = re.compile(r" *:").match(body, end) if at_start else None
-        elif adjectives := _ADJECTIVES.search(body, before, start):
-            start = adjectives.start()
-            named = _SAYS.match(body, end)
-        if named is None and _LINE_START.search(body, before, noun.start()):
-            named = _COLON.match(body, end)
-        if named:
-            found.append((start, named.end()))
-    if any(sign in body for sign in ("a:", "a =", "a=", "a :", "a\n")):
-        found += [match.span() for match in _A_COLON.finditer(body)]
-        found.sort()
-    return found
-
-
-def _last_correction(body: str) -> int:
-    """Return the offset behind the last words with which the model corrects itself, else 0."""
-    last = 0
-    if not any(hint in body for hint in _CORRECTION_HINTS):
-        return last
-    for match in _CORRECTION.finditer(body):
-        last = match.end()
-    return last
 
 
 def _inside(

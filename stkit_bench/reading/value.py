@@ -13,6 +13,7 @@ from .result import Reading, Reason, unreadable
 from .segments import Segment
 from .sentences import CONCLUSION, HYPOTHETICAL, sentences
 from .units import Kind, named_unit
+from .vocabulary import vocabulary
 
 # Points for what stands around a candidate. Only their order matters: a stated total beats a
 # conclusion, which beats bold print, which beats a verb of moving; assumptions lose to all.
@@ -116,6 +117,11 @@ STILL = re.compile(
     r"|parked|remain(?:s|ed)? (?:still|static|in place|at rest|fixed)|stands? still|standing still"
     r"|not moving|no (?:movement|motion|displacement|distance)|static|at rest|never moves?)\b"
 )
+#: One of these words stands in each of those.
+_STILL_WORDS = frozenset((
+    "not", "t", "stationary", "motionless", "immobile", "parked", "still", "static", "place",
+    "rest", "fixed", "no", "never",
+))  # fmt: skip
 #: A clause about something else: "the camera is stationary", not "the car in the video is parked".
 _ABOUT_OTHERS = re.compile(
     r"(?:^|[.;,:\n] *|\b(?:and|while|but|because|since|as|so|that|if|although|though|where) )"
@@ -254,7 +260,7 @@ def _without_unit(
         line = label.rpartition("\n")[2] or label
         size = named_unit(line, kind) or question_unit or 1.0
         return Reading(value_si=chosen.value * size)
-    if STILL.search(text) and STILL.search(_ABOUT_OTHERS.sub("", text)) and not _MOVES.search(text):
+    if _stands_still(text):
         return Reading(value_si=0.0)
     other = Kind.SPEED if kind is Kind.DISTANCE else Kind.DISTANCE
     if other in kinds:
@@ -262,6 +268,12 @@ def _without_unit(
     if kinds & {Kind.OTHER, Kind.BARE}:
         return unreadable(Reason.NO_UNIT)
     return unreadable(Reason.NO_NUMBER)
+
+
+def _stands_still(text: str) -> bool:
+    if _STILL_WORDS.isdisjoint(vocabulary(text)) or not STILL.search(text):
+        return False
+    return bool(STILL.search(_ABOUT_OTHERS.sub("", text))) and not _MOVES.search(text)
 
 
 def _labelled(text: str, bare: list[Quantity]) -> Quantity:
