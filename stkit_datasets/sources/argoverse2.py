@@ -14,12 +14,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 
 from stkit_datasets import geometry, resample
-from stkit_datasets.clip import Camera, Clip, FloatArray, Frames, Tracks
+from stkit_datasets.clip import Camera, FloatArray, Frames
 from stkit_datasets.errors import ConfigError, SourceError
 from stkit_datasets.sources.argoverse2_tables import (
     ANNOTATIONS,
@@ -34,14 +36,12 @@ from stkit_datasets.sources.argoverse2_tables import (
     read_tracks,
 )
 from stkit_datasets.sources.base import (
-    MIN_FRAMES,
     SPLITS,
     Skipped,
     UnitResult,
-    clip_name,
-    windows,
 )
-from stkit_datasets.sources.options import SamplingConfig, config_from_options
+from stkit_datasets.sources.options import config_from_options
+from stkit_datasets.sources.rig import Recording, RigConfig, View, cut_clips, nearest_rows
 
 RING_CAMERAS = (
     "ring_front_center",
@@ -59,48 +59,20 @@ _CAMERAS = "sensors/cameras"
 
 
 @dataclass(frozen=True)
-class Argoverse2Config(SamplingConfig):
+class Argoverse2Config(RigConfig):
     """What may be set for this source.
 
     Attributes:
         cameras: which cameras make clips, in this order.
     """
 
+    known: ClassVar[tuple[str, ...]] = (*RING_CAMERAS, *STEREO_CAMERAS)
     cameras: tuple[str, ...] = RING_CAMERAS
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        allowed = (*RING_CAMERAS, *STEREO_CAMERAS)
-        cameras: object = self.cameras
-        if isinstance(cameras, str) or not isinstance(cameras, Sequence) or not cameras:
-            raise ConfigError(f"cameras must be a list of names, got {cameras!r}")
-        known = [camera for camera in allowed if camera in cameras]
-        if len(known) != len(cameras):
-            raise ConfigError(
-                f"cameras must be different names among {', '.join(allowed)}; "
-                f"got {', '.join(map(repr, cameras))}"
-            )
-        object.__setattr__(self, "cameras", tuple(cameras))
 
     @property
     def poses(self) -> resample.GridConfig:
         """How ego poses are: a car moves 20 cm in 10 ms, so none is taken for a near one."""
         return resample.GridConfig(snap_s=0.0, max_gap_s=self.max_gap_s)
-
-
-@dataclass(frozen=True, eq=False)
-class _View:
-    """One camera along the grid.
-
-    Attributes:
-        camera: its calibration.
-        camera_SE3_world: (T, 4, 4), NaN where there is no image or no ego pose.
-        image_timestamps_ns: (T,) -1 where there is none; None when no image is on disk.
-    """
-
-    camera: Camera
-    camera_SE3_world: FloatArray
-    image_timestamps_ns: IntArray | None
 
 
 class Argoverse2:
@@ -160,43 +132,11 @@ class Argoverse2:
             Skipped(f"{unit} track {track}", "annotated with more than one category")
             for track in mixed
         ]
-        if len(grid_ns) < MIN_FRAMES:
-            reason = f"{len(grid_ns)} frames on the grid, a clip needs {MIN_FRAMES}"
-            return UnitResult((), (*skipped, Skipped(unit, reason)))
         city_SE3_ego = poses.at(grid_ns, self.config.poses)
         views = [self._view(log_dir, *camera, poses, grid_ns, city_SE3_ego) for camera in cameras]
-        clips: list[Clip] = []
-        spans = windows(len(grid_ns))
-        for k, (start, stop) in enumerate(spans):
-            clip_id = clip_name(unit, k, len(spans))
-            # Cameras of one span share the tracks, and with them the corners of the boxes.
-            shared: dict[tuple[int, int], Tracks] = {}
-            for view in views:
-                usable = np.isfinite(view.camera_SE3_world[start:stop, 0, 0])
-                first, last = (start + edge for edge in resample.longest_run(usable))
-                if last - first < MIN_FRAMES:
-                    reason = f"only {last - first} frames in a row have an image and an ego pose"
-                    skipped.append(Skipped(f"{clip_id} {view.camera.name}", reason))
-                    continue
-                if (first, last) not in shared:
-                    shared[first, last] = tracks.window(first, last)
-                clips.append(
-                    Clip(
-                        source=self.name,
-                        split=split,
-                        clip_id=clip_id,
-                        scene_id=unit,
-                        camera=view.camera,
-                        timestamps_s=(grid_ns[first:last] - grid_ns[first]) / resample.NS_PER_S,
-                        tracks=shared[first, last],
-                        frames=self._frames(log_dir, view, first, last),
-                        files=tuple(self._relative(log_dir / n) for n in (ANNOTATIONS, EGO_POSES)),
-                        camera_SE3_world=view.camera_SE3_world[first:last],
-                        start_ns=int(grid_ns[first]),
-                        images_expected=str(_camera_dir(log_dir, view.camera)),
-                    )
-                )
-        return UnitResult(tuple(clips), tuple(skipped))
+        files = tuple(self._relative(log_dir / name) for name in (ANNOTATIONS, EGO_POSES))
+        recording = Recording(self.name, split, unit, unit, grid_ns, tracks, files)
+        return cut_clips(recording, views, skipped)
 
     def _split_dir(self, split: str) -> Path:
         if split not in SPLITS:
@@ -218,24 +158,29 @@ class Argoverse2:
         poses: EgoPoses,
         grid_ns: IntArray,
         city_SE3_ego: FloatArray,
-    ) -> _View:
+    ) -> View:
         """Place a camera at its images' exposures, or without images at the grid times."""
         folder = _camera_dir(log_dir, camera)
         images_ns = None
         if folder.is_dir():
             images_ns = _nearest_images(folder, grid_ns, self.config.image_tolerance_ns)
             city_SE3_ego = poses.at(images_ns, self.config.poses)
-        return _View(camera, geometry.inverse(city_SE3_ego @ ego_SE3_camera), images_ns)
+        return View(
+            camera,
+            geometry.inverse(city_SE3_ego @ ego_SE3_camera),
+            partial(self._frames, folder, camera, images_ns),
+            str(folder),
+        )
 
-    def _frames(self, log_dir: Path, view: _View, first: int, last: int) -> Frames | None:
-        if view.image_timestamps_ns is None:
+    def _frames(
+        self, folder: Path, camera: Camera, images_ns: IntArray | None, first: int, last: int
+    ) -> Frames | None:
+        if images_ns is None:
             return None
         from stkit_datasets.video.frames import ImageFrames
 
-        folder = self._relative(_camera_dir(log_dir, view.camera))
-        names = [f"{folder}/{t}.jpg" for t in view.image_timestamps_ns[first:last].tolist()]
-        size_px = (view.camera.width_px, view.camera.height_px)
-        return ImageFrames(self.data_dir, names, size_px)
+        names = [f"{self._relative(folder)}/{t}.jpg" for t in images_ns[first:last].tolist()]
+        return ImageFrames(self.data_dir, names, (camera.width_px, camera.height_px))
 
     def _relative(self, path: Path) -> str:
         return path.relative_to(self.data_dir).as_posix()
@@ -253,8 +198,6 @@ def _nearest_images(folder: Path, grid_ns: IntArray, tolerance_ns: int) -> IntAr
             raise SourceError(
                 folder / f"{stem}.jpg", "expected an image named <timestamp in ns>.jpg"
             )
-    if not stems:
-        return np.full(len(grid_ns), -1, dtype=np.int64)
     images_ns = np.sort(np.array(stems, dtype=np.int64))
-    nearest = images_ns[resample.nearest_indices(images_ns, grid_ns)]
-    return np.where(np.abs(nearest - grid_ns) <= tolerance_ns, nearest, -1)
+    rows = nearest_rows(images_ns, grid_ns, tolerance_ns)
+    return np.where(rows >= 0, images_ns[rows] if len(images_ns) else -1, -1)

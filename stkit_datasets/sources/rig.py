@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from stkit_datasets import resample
 from stkit_datasets.clip import Camera, Clip, FloatArray, Frames, Tracks
-from stkit_datasets.sources.base import MIN_FRAMES, Skipped, UnitResult, windows
+from stkit_datasets.sources.base import MIN_FRAMES, Skipped, UnitResult, clip_name, windows
 from stkit_datasets.sources.columns import Columns
 from stkit_datasets.sources.options import SamplingConfig, names_among
 
@@ -69,11 +69,13 @@ class View:
         camera: its calibration.
         camera_SE3_world: (T, 4, 4), NaN where there is no image or no ego pose.
         frames: gives the pictures of grid frames from the first index to before the second.
+        images_expected: where pictures would be, for the error when there are none.
     """
 
     camera: Camera
     camera_SE3_world: FloatArray
     frames: Callable[[int, int], Frames | None]
+    images_expected: str = ""
 
 
 def cut_clips(
@@ -96,7 +98,7 @@ def cut_clips(
         left_out.append(Skipped(recording.unit, reason))
     spans = windows(len(grid_ns))
     for k, (start, stop) in enumerate(spans):
-        clip_id = recording.unit if len(spans) == 1 else f"{recording.unit}@{k}"
+        clip_id = clip_name(recording.unit, k, len(spans))
         # Cameras of one span share the tracks, and with them the corners of the boxes.
         shared: dict[tuple[int, int], Tracks] = {}
         for view in views:
@@ -121,6 +123,7 @@ def cut_clips(
                     files=recording.files,
                     camera_SE3_world=view.camera_SE3_world[first:last],
                     start_ns=int(grid_ns[first]),
+                    images_expected=view.images_expected,
                 )
             )
     return UnitResult(tuple(clips), tuple(left_out))
