@@ -205,7 +205,7 @@ class _Job:
 
 def _build_unit(job: _Job) -> Report:
     built = unit_rows(
-        job.source,
+        _opened(job),
         job.split,
         job.unit,
         job.rows,
@@ -219,6 +219,18 @@ def _build_unit(job: _Job) -> Report:
     with shards.writing(job.path, table.schema) as writer:
         writer.write_table(table, row_group_size=shards.ROW_GROUP_ROWS)
     return built.report
+
+
+_sources: dict[Path, Source] = {}
+
+
+def _opened(job: _Job) -> Source:
+    """The build's source as this process first met it: what that keeps of its tables stays."""
+    build = job.path.parents[1]  # named by the fingerprint of all that decides the rows
+    if build not in _sources:
+        _sources.clear()
+        _sources[build] = job.source
+    return _sources[build]
 
 
 _parsed: dict[str, Wording] = {}

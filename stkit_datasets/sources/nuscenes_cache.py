@@ -15,8 +15,9 @@ import tempfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import pyarrow as pa
@@ -163,10 +164,7 @@ def _write(path: Path, tables: dict[str, Any]) -> None:
                     writer.write_table(tables[table], max_chunksize=2**31 - 1)
             file.flush()
             file.seek(_HEAD_BYTES)
-            checksum = 0
-            while data := file.read(1 << 22):
-                checksum = zlib.crc32(data, checksum)
-            size = file.tell()
+            checksum, size = _checksum(file), file.tell()
             file.seek(0)
             file.write(_head(size, checksum))
             file.flush()
@@ -174,6 +172,13 @@ def _write(path: Path, tables: dict[str, Any]) -> None:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _checksum(file: BinaryIO) -> int:
+    checksum = 0
+    while data := file.read(1 << 22):
+        checksum = zlib.crc32(data, checksum)
+    return checksum
 
 
 def _head(size: int, checksum: int) -> bytes:
@@ -184,20 +189,22 @@ def _map(path: Path) -> dict[str, Any] | None:
     """Map the tables, or return None when there is no file or it is damaged."""
     if not path.is_file():
         return None
+    with path.open("rb") as file:
+        head, checksum = file.read(_HEAD_BYTES), _checksum(file)
+        if head != _head(file.tell(), checksum):
+            _log.warning("the nuScenes index %s is damaged and is made again", path)
+            return None
+    # Read above and mapped only now: pages of scenes that nobody asks for stay out of memory.
     source = pa.memory_map(str(path), "r")
-    head = source.read(_HEAD_BYTES)
-    body = source.read_buffer()
-    if head != _head(_HEAD_BYTES + body.size, zlib.crc32(body)):
-        _log.warning("the nuScenes index %s is damaged and is made again", path)
-        return None
-    reader = pa.BufferReader(body)
+    source.seek(_HEAD_BYTES)
+    reader = pa.BufferReader(source.read_buffer())
     return {name: pa.ipc.open_stream(reader).read_all() for name in _NAMES}
 
 
 def _remove_outdated(path: Path) -> None:
-    """Delete the indexes of earlier states of the same tables."""
+    """Delete the indexes of earlier states of the same tables, and what killed runs left of one."""
     place = path.name.rsplit("-", 1)[0]
-    for other in path.parent.glob(f"{place}-*"):
+    for other in chain(path.parent.glob(f"{place}-*"), path.parent.glob(f".{place}-*")):
         if other.stem != path.stem:
             with contextlib.suppress(OSError):
                 other.unlink()
@@ -205,7 +212,9 @@ def _remove_outdated(path: Path) -> None:
 
 def _index(tables: dict[str, Any]) -> Index:
     def column(table: str, name: str) -> Any:
-        return tables[table][name].combine_chunks()
+        chunks = tables[table][name]
+        # Combining copies even a single chunk, and a copy is memory that processes do not share.
+        return chunks.chunk(0) if chunks.num_chunks == 1 else chunks.combine_chunks()
 
     def numbers(table: str, name: str) -> NDArray[Any]:
         return np.asarray(column(table, name).to_numpy(zero_copy_only=False))

@@ -179,14 +179,12 @@ class _Builder:
             rows = rows.select(["token", "sample_token", "instance_token"])
             return rows.append_column("values", values)
 
-        rows = _joined(read_chunks(path, self._schema("sample_annotation"), convert))
-        sample = self._rows_of("sample_annotation", rows, "sample_token", "sample", sample_tokens)
-        instance = self._rows_of(
-            "sample_annotation", rows, "instance_token", "instance", instance_tokens
-        )
-        rows = rows.drop_columns(["sample_token", "instance_token"])
-        rows = rows.append_column("sample", pa.array(sample))
-        return _sorted_by_sample(rows.append_column("instance", pa.array(instance)))
+        # The largest table: never joined while its rows still hold the tokens of others.
+        rows = pa.concat_tables(read_chunks(path, self._schema("sample_annotation"), convert))
+        for name, tokens in (("sample", sample_tokens), ("instance", instance_tokens)):
+            found = self._rows_of("sample_annotation", rows, f"{name}_token", name, tokens)
+            rows = rows.drop_columns([f"{name}_token"]).append_column(name, pa.array(found))
+        return _sorted_by_sample(rows)
 
     def _calibrations(self) -> tuple[Any, NDArray[np.int8]]:
         """Return the calibrations and which of ``CAMERAS`` each is of, -1 for other sensors."""
@@ -283,7 +281,11 @@ def _joined(chunks: list[Any]) -> Any:
 def _sorted_by_sample(table: Any) -> Any:
     """Sort by sample, keeping the file's order within one."""
     order = np.argsort(table["sample"].to_numpy(), kind="stable")
-    return table.take(order).combine_chunks()
+    columns = {}
+    for name in table.column_names:
+        columns[name] = table[name].take(order)
+        table = table.drop_columns([name])  # so that not two copies of all are held
+    return pa.table(columns).combine_chunks()
 
 
 def _matrix(path: Path, rows: Any, widths: Mapping[str, int]) -> Any:
