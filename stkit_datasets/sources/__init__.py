@@ -20,6 +20,7 @@ SOURCES: dict[str, str] = {
     "ego_exo4d": "stkit_datasets.sources.ego_exo4d:EgoExo4D",
     "llava_video": "stkit_datasets.sources.llava_video:LlavaVideo",
     "multisports": "stkit_datasets.sources.multisports:MultiSports",
+    "gta": "stkit_datasets.sources.gta:Gta",
     "nuplan": "stkit_datasets.sources.nuplan:NuPlan",
     "nuscenes": "stkit_datasets.sources.nuscenes:NuScenes",
     "simulation": "stkit_datasets.sources.simulation:Simulation",

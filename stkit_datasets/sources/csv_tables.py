@@ -26,6 +26,7 @@ def read_csv(
     *,
     delimiter: str = ",",
     names: Sequence[str] | None = None,
+    header_may_be: bool = False,
     ends_with_newline: bool = False,
 ) -> Columns:
     """Read the named columns of a delimited text file; an empty or ``nan`` value is null.
@@ -35,7 +36,9 @@ def read_csv(
         types: the type of each wanted column; others are not parsed.
         keys: the columns that name a row in an error.
         delimiter: what stands between two values.
-        names: the names of all columns where the file has no line with them.
+        names: the names of all columns, where those in the file are not known or there are none.
+        header_may_be: with ``names``, whether the file may have others in its first line; it has
+            when the line does not begin with a number.
         ends_with_newline: whether the format ends every line, so that a file cut off inside its
             last value is known.
 
@@ -46,10 +49,13 @@ def read_csv(
     data = read_bytes(path)
     if ends_with_newline and not data.endswith(b"\n"):
         raise SourceError(path, "expected a file that ends with the end of a line; it is cut off")
-    first_line = 1 if names is not None else 2
+    has_header = names is None or (
+        header_may_be and not _is_number(data.split(delimiter.encode(), 1)[0])
+    )
+    first_line = 2 if has_header else 1
     header = _header(path, data, delimiter) if names is None else list(names)
     check_types(path, pa.schema([(name, _type_of(name, types)) for name in header]), types)
-    body = data if names is not None else data.partition(b"\n")[2]
+    body = data.partition(b"\n")[2] if has_header else data
     table = _parse(path, body, header, types, delimiter, first_line)
     numbers = np.arange(first_line, first_line + table.num_rows, dtype=np.int64)
     return Columns(path, table, tuple(keys), "line", numbers)
@@ -78,6 +84,14 @@ def _header(path: Path, data: bytes, delimiter: str) -> list[str]:
     if not text:
         raise SourceError(path, "expected the names of the columns, found nothing", "line 1")
     return [name.strip().strip('"') for name in text.split(delimiter)]
+
+
+def _is_number(text: bytes) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _type_of(name: str, types: Mapping[str, ColumnType]) -> pa.DataType:

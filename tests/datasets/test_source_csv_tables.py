@@ -27,6 +27,18 @@ def test_spaces_as_delimiter_and_names_from_outside(tmp_path):
     assert columns.where(0) == "line 1 (a=7)"
 
 
+@pytest.mark.parametrize(
+    ("data", "line"), [(b"x,y\n7,1.5\n", 2), (b"7,1.5\n", 1), (b"-7e0,1\n", None)]
+)
+def test_names_that_may_be_in_the_first_line(tmp_path, data, line):
+    options = {"names": ("a", "b"), "header_may_be": True}
+    if line is None:
+        with pytest.raises(SourceError, match="line 1, column 'a'"):
+            read(tmp_path, data, **options)
+    else:
+        assert read(tmp_path, data, **options).where(0) == f"line {line} (a=7)"
+
+
 def test_a_file_with_no_rows(tmp_path):
     columns = read(tmp_path, b"a,b\n")
     assert len(columns) == 0
