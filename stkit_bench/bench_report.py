@@ -61,7 +61,7 @@ class BenchReport:
         plain: dict[str, Any] = {**vars(self), "selection": self.selection.to_dict()}
         for name in _REPORTS:
             plain[name] = {source: report.to_dict() for source, report in plain[name].items()}
-        return json.dumps(plain, indent=2, sort_keys=True, allow_nan=False) + "\n"
+        return json.dumps(plain, indent=2, allow_nan=False) + "\n"
 
     @classmethod
     def from_json(cls, text: str) -> BenchReport:

@@ -88,7 +88,8 @@ def build_bench(
         raise ConfigError("a bench needs at least one source, got none")
     if per_task < 1:
         raise ConfigError(f"per_task must be at least 1, got {per_task}")
-    shares = dict(default_shares(roots) if source_shares is None else source_shares)
+    given = default_shares(roots) if source_shares is None else source_shares
+    shares = dict(sorted(given.items()))
     if set(shares) != set(roots):
         raise ConfigError(
             f"source_shares must name the sources of the roots, {', '.join(sorted(roots))}; "

@@ -14,13 +14,15 @@ from pathlib import Path
 from typing import Any
 
 from stkit_bench import published
+from stkit_bench.bench_report import BenchReport
+from stkit_bench.build import build_bench
 from stkit_bench.files import read_references, read_table, write_selected
 from stkit_bench.models import Answerer
 from stkit_bench.models.baselines import ClassPrior, Constant, Random
 from stkit_bench.reading import READER_VERSION
 from stkit_bench.report import Build, ReportData, Run, choose_questions, read_run, render_page
-from stkit_bench.selection import Selection, SelectionReport, select
-from stkit_bench.selection.candidates import COLUMNS
+from stkit_bench.roots import Root
+from stkit_bench.selection import SelectionReport
 from stkit_datasets.atomic import write_text
 from stkit_datasets.build import BuildConfig, build
 from stkit_datasets.engine import Engine
@@ -52,7 +54,7 @@ class DemoConfig:
     Attributes:
         out: the folder to write to.
         n_train_scenes: what the class prior learns from; built without video.
-        n_validation_scenes: what the questions are chosen from; built with video.
+        n_validation_scenes: what the questions are chosen from; only those get video.
         per_task: questions of each of the seven tasks.
         n_shown: questions that the page shows in full.
         seed: of the scenes, the rows, the selection and the random baseline.
@@ -92,68 +94,78 @@ class DemoResult:
 def run_demo(config: DemoConfig) -> DemoResult:
     """Build, select, answer, score and write the page; finished builds are used again.
 
-    Writes below ``config.out``: ``rows/`` (validation, boxes drawn), ``train/`` (annotations
-    only), ``bench.parquet``, ``selection.json``, ``answers/*.jsonl``, ``scores/*.json`` and
-    ``index.html``.
+    Writes below ``config.out``: ``bench/`` (as ``stkit-bench build`` does), its rows in one file
+    as ``bench.parquet``, ``selection.json``, ``train/`` (annotations only), ``answers/*.jsonl``,
+    ``scores/*.json`` and ``index.html``.
 
     Raises:
         StkitError, FileError, ValueError, OSError: as the stages raise them.
         ImportError: PyAV or Jinja2 is not installed; the message says what to install.
     """
     seconds: dict[str, float] = {}
-    with _stage("build the questions with their videos", seconds):
-        validation = _build(config, "validation")
-    with _stage("build the training rows, annotations only", seconds):
-        train = _build(config, "train")
     bench = config.out / "bench.parquet"
-    with _stage("select a balanced bench", seconds):
-        selection = _select(config, bench)
+    with _stage("choose a balanced bench among all questions and draw its videos", seconds):
+        built = _build_bench(config, bench)
+    with _stage("build the training rows, annotations only", seconds):
+        train = _build_train(config)
     with _stage("answer with baselines that see no video, and score", seconds):
         runs = _answer_and_score(config, bench)
     page = config.out / "index.html"
     with _stage("write the page", seconds):
-        data = _report_data(config, bench, selection, runs, validation, train)
+        data = _report_data(config, bench, built, runs, train)
         write_text(page, render_page(data))
-    return DemoResult(page, runs, selection.report, seconds)
+    return DemoResult(page, runs, built.selection, seconds)
 
 
 @contextmanager
 def _stage(name: str, seconds: dict[str, float]) -> Iterator[None]:
-    logger.info("%d/5  %s", len(seconds) + 1, name)
+    logger.info("%d/4  %s", len(seconds) + 1, name)
     started = time.perf_counter()
     yield
     seconds[name] = time.perf_counter() - started
     logger.info("     %.1f s", seconds[name])
 
 
-def _build(config: DemoConfig, split: str) -> Report:
-    with_video = split == "validation"
+def _scenes(config: DemoConfig) -> dict[str, Any]:
+    return {
+        "n_train_scenes": config.n_train_scenes,
+        "n_validation_scenes": config.n_validation_scenes,
+        "seed": config.seed,
+        **config.scenes,
+    }
+
+
+def _build_bench(config: DemoConfig, bench: Path) -> BenchReport:
+    folder = config.out / "bench"
+    report = build_bench(
+        {"simulation": Root(None, _scenes(config))},
+        folder,
+        per_task=config.per_task,
+        seed=config.seed,
+        rows=RowConfig(seed=config.seed),
+        engine=Engine(workers=config.workers),
+        progress=config.progress,
+    )
+    rows = folder / "simulation"
+    write_selected(rows, bench, frozenset(read_table(rows, ("id",))["id"].to_pylist()))
+    text = json.dumps(report.selection.to_dict(), indent=2, allow_nan=False)
+    write_text(config.out / "selection.json", text + "\n")
+    return report
+
+
+def _build_train(config: DemoConfig) -> Report:
     return build(
         BuildConfig(
             source="simulation",
             data_dir=None,
-            out=config.out / ("rows" if with_video else "train"),
-            splits=(split,),
-            rows=RowConfig(video="overlay" if with_video else "none", seed=config.seed),
-            source_options={
-                "n_train_scenes": config.n_train_scenes,
-                "n_validation_scenes": config.n_validation_scenes,
-                "seed": config.seed,
-                **config.scenes,
-            },
+            out=config.out / "train",
+            splits=("train",),
+            rows=RowConfig(video="none", seed=config.seed),
+            source_options=_scenes(config),
             engine=Engine(workers=config.workers),
         ),
         progress=config.progress,
     )
-
-
-def _select(config: DemoConfig, bench: Path) -> Selection:
-    rows = config.out / "rows" / "simulation"
-    selection = select(read_table(rows, COLUMNS), config.per_task, seed=config.seed)
-    write_selected(rows, bench, frozenset(selection.ids))
-    text = json.dumps(selection.report.to_dict(), indent=2, allow_nan=False)
-    write_text(config.out / "selection.json", text + "\n")
-    return selection
 
 
 def _answer_and_score(config: DemoConfig, bench: Path) -> tuple[Run, ...]:
@@ -195,12 +207,12 @@ def _answer_lines(rows: Sequence[dict[str, Any]], responses: Sequence[str]) -> s
 def _report_data(
     config: DemoConfig,
     bench: Path,
-    selection: Selection,
+    built: BenchReport,
     runs: tuple[Run, ...],
-    validation: Report,
     train: Report,
 ) -> ReportData:
     light = read_table(bench, _SHOWN_BY).to_pylist()
+    selection = built.selection
     shown = choose_questions(light, config.n_shown, config.seed)
     return ReportData(
         title="STKit-Bench on simulated scenes",
@@ -208,7 +220,7 @@ def _report_data(
         facts=(
             ("Source", "simulation"),
             ("Split", "validation"),
-            ("Questions", f"{selection.report.selected:,} of {selection.report.candidates:,}"),
+            ("Questions", f"{selection.selected:,} of {selection.candidates:,}"),
             ("Clips asked about", f"{len({row['clip_id'] for row in light}):,}"),
             ("Seed", str(config.seed)),
             ("STKit", version("stkit")),
@@ -218,8 +230,11 @@ def _report_data(
         ),
         runs=runs,
         questions=_rows_of(bench, shown),
-        selection=selection.report,
-        builds=(Build("validation, with video", validation), Build("train, no video", train)),
+        selection=selection,
+        builds=(
+            Build("validation, all questions", built.candidates["simulation"]),
+            Build("train, no video", train),
+        ),
         published=(published.table("stkit_bench_v1"), published.table("stkit_bench_v2")),
     )
 
