@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
-_NOUN = re.compile(
-    r"answer|estimation|estimate|conclusion|verdict|prediction|result|response|choice|ans"
-    r"|final (?:distance|speed|direction|time|interval)"
-)
+_NOUNS = (
+    "answer", "estimation", "estimate", "conclusion", "verdict", "prediction", "result", "response",
+    "choice", "ans", "final distance", "final speed", "final direction", "final time",
+    "final interval",
+)  # fmt: skip
 _ADJECTIVES = re.compile(
     r"(?:\b(?:final|correct|best|overall|estimated|my|the|short|direct|predicted) +)+$"
 )
@@ -74,25 +76,38 @@ _CORRECTIONS: tuple[tuple[tuple[str, ...], re.Pattern[str]], ...] = tuple(
 
 def answer_markers(body: str) -> list[tuple[int, int]]:
     """Return start and end of everything like "Final answer:", in order."""
-    found: list[tuple[int, int]] = []
-    for noun in _NOUN.finditer(body):
-        start, end = noun.span()
-        before = max(0, start - 60)
-        named = None
-        if noun.group().startswith("final"):
-            at_start = _LINE_START.search(body, before, start)
-            named = _COLON.match(body, end) if at_start else None
-        elif adjectives := _ADJECTIVES.search(body, before, start):
-            start = adjectives.start()
-            named = _SAYS.match(body, end)
-        if named is None and _LINE_START.search(body, before, noun.start()):
-            named = _EQUALS.match(body, end)
-        if named:
-            found.append((start, named.end()))
+    found = [
+        span
+        for noun in _NOUNS
+        if noun in body
+        for position in _positions(body, noun)
+        if (span := _marker(body, noun, position))
+    ]
     if "a:" in body or "a =" in body or "a=" in body or "a :" in body or "a\n" in body:
         found += [match.span() for match in _A_EQUALS.finditer(body)]
-        found.sort()
-    return found
+    return sorted(found)
+
+
+def _positions(body: str, needle: str) -> Iterator[int]:
+    position = body.find(needle)
+    while position >= 0:
+        yield position
+        position = body.find(needle, position + len(needle))
+
+
+def _marker(body: str, noun: str, start: int) -> tuple[int, int] | None:
+    end = start + len(noun)
+    before = max(0, start - 60)
+    at_start = _LINE_START.search(body, before, start)
+    if noun.startswith("final"):
+        named = _COLON.match(body, end) if at_start else None
+        return (start, named.end()) if named else None
+    if adjectives := _ADJECTIVES.search(body, before, start):
+        named = _SAYS.match(body, end)
+        if named:
+            return adjectives.start(), named.end()
+    named = _EQUALS.match(body, end) if at_start else None
+    return (start, named.end()) if named else None
 
 
 def last_correction(body: str) -> int:
@@ -101,7 +116,8 @@ def last_correction(body: str) -> int:
     for hints, pattern in _CORRECTIONS:
         for hint in hints:
             if hint in body:
-                for match in pattern.finditer(body):
-                    last = max(last, match.end())
-                break
+                for position in _positions(body, hint):
+                    window = (max(0, position - 40), position + 140)
+                    for match in pattern.finditer(body, *window):
+                        last = max(last, match.end())
     return last

@@ -102,11 +102,18 @@ def words_to_digits(text: str) -> str:
     named = vocabulary(text) & _ANY_WORD
     if not named or (named == _ONE and not _AN_ONE.search(text)):
         return text
-    text = _SHARED_SCALE.sub(r"\1 \4 \2 \3 \4", text)
-    text = _ONE_LATER.sub(lambda m: f"{_write(1 + _PARTS[m.group(3)])} {m.group(2)}", text)
-    text = re.sub(r"\b(?:a )?couple of\b", "2", text)
-    text = re.sub(r"\b(?:half a|a half) dozen\b", "6", text)
+    if not named.isdisjoint(_SCALES):
+        text = _SHARED_SCALE.sub(r"\1 \4 \2 \3 \4", text)
+    in_parts = not named.isdisjoint(_PARTS)
+    if in_parts:
+        text = _ONE_LATER.sub(lambda m: f"{_write(1 + _PARTS[m.group(3)])} {m.group(2)}", text)
+    if "couple" in named:
+        text = re.sub(r"\b(?:a )?couple of\b", "2", text)
+    if "dozen" in named:
+        text = re.sub(r"\b(?:half a|a half) dozen\b", "6", text)
     text = _OF_A.sub(" ", _RUN.sub(_replace, text))
+    if not in_parts:
+        return text
     return _HALF_AFTER_DIGITS.sub(lambda m: _write(float(m.group(1)) + _PARTS[m.group(2)]), text)
 
 

@@ -37,6 +37,8 @@ _REFUSAL_WORDS = frozenset((
     "context", "n", "sorry", "apologise", "apologize", "apologies", "ai", "just", "unfortunately",
     "difficult", "hard", "challenging",
 ))  # fmt: skip
+#: How such a word stands in a text, where that is not by itself.
+_IN_TEXT = {"t": "'t", "n": "n/a"}
 _ONLY_NONE = re.compile(r"\W*(?:none|null|nan|n/?a|unknown|unsure|\?+|-+|nothing)\W*")
 #: What follows these words in the sentence of a refusal is the estimate after all.
 _BUT = re.compile(
@@ -55,24 +57,23 @@ def split_refusals(text: str) -> tuple[bool, str]:
 
     An estimate that follows in the same sentence stays.
     """
-    starts: list[int] = []
-    if not _REFUSAL_WORDS.isdisjoint(vocabulary(text)):
-        starts = [match.start() for match in _REFUSAL.finditer(text)]
-    if not starts:
+    needles = [_IN_TEXT.get(word, word) for word in _REFUSAL_WORDS & vocabulary(text)]
+    if not needles:
         return _ONLY_NONE.fullmatch(text) is not None, text
+    declined = False
     kept: list[str] = []
-    index = 0
     for start, end in sentences(text):
         sentence = text[start:end]
-        while index < len(starts) and starts[index] < start:
-            index += 1
-        declines = index < len(starts) and starts[index] < end
-        for _ in range(4 if declines else 0):  # "sorry, but I can't tell" declines twice
-            match = _REFUSAL.search(sentence)
-            if match is None:
-                break
-            sentence = _tail(sentence, match)
+        if any(needle in sentence for needle in needles):
+            for _ in range(4):  # "sorry, but I can't tell" declines twice
+                match = _REFUSAL.search(sentence)
+                if match is None:
+                    break
+                declined = True
+                sentence = _tail(sentence, match)
         kept.append(sentence + text[end : end + 1])
+    if not declined:
+        return _ONLY_NONE.fullmatch(text) is not None, text
     return True, " ".join(kept) if kept else text
 
 
