@@ -205,11 +205,13 @@ def _take(entry: _Entry) -> Take:
 
 
 def _joint(path: Path, frame: str, name: str, joint: object, min_views: int) -> list[float] | None:
+    """Return a joint's x, y, z; None when too few cameras saw it."""
     values = joint if isinstance(joint, dict) else {}
-    point = [values.get(axis) for axis in "xyz"]
-    views = values.get("num_views_for_3d")
-    numbers = [*point, views]
-    if not all(isinstance(v, int | float) and abs(v) <= MAX_MAGNITUDE for v in numbers):
-        rule = "expected numbers x, y, z and num_views_for_3d"
-        raise SourceError(path, rule, f"frame {frame}, joint {name!r}")
-    return [float(v) for v in point] if float(numbers[3]) >= min_views else None
+    numbers: list[float] = []
+    for key in ("x", "y", "z", "num_views_for_3d"):
+        value = values.get(key)
+        if not isinstance(value, int | float) or not abs(value) <= MAX_MAGNITUDE:
+            rule = "expected numbers x, y, z and num_views_for_3d"
+            raise SourceError(path, rule, f"frame {frame}, joint {name!r}")
+        numbers.append(float(value))
+    return numbers[:3] if numbers[3] >= min_views else None

@@ -33,12 +33,12 @@ def frame_times_ns(columns: Columns, name: str, fps: float) -> IntArray:
 
 def times_of_frames_ns(frames: IntArray, fps: float) -> IntArray:
     """Return the times of frame numbers."""
-    return np.rint(frames * (resample.NS_PER_S / fps)).astype(np.int64)
+    return np.asarray(np.rint(frames * (resample.NS_PER_S / fps)), dtype=np.int64)
 
 
 def frames_of_times(times_ns: IntArray, fps: float) -> IntArray:
     """Return the numbers of the frames nearest to the times."""
-    return np.rint(times_ns * (fps / resample.NS_PER_S)).astype(np.int64)
+    return np.asarray(np.rint(times_ns * (fps / resample.NS_PER_S)), dtype=np.int64)
 
 
 def sample_tracks(
