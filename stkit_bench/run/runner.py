@@ -229,7 +229,7 @@ class _Job:
         self.tally.add(lines)
         for reply in answered.replies:
             self._failed_in_a_row = 0 if reply.failure is None else self._failed_in_a_row + 1
-            if self._failed_in_a_row >= self.max_failures_in_a_row and reply.failure is not None:
+            if reply.failure is not None and self._failed_in_a_row == self.max_failures_in_a_row:
                 self.stopped = (
                     f"{self._failed_in_a_row} questions failed in a row, "
                     f"the last with: {reply.failure.message}"
