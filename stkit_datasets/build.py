@@ -130,7 +130,7 @@ def build(config: BuildConfig, *, progress: bool = True) -> Report:
         with Progress(f"{config.source} {split}", len(names), progress) as bar:
             for unit_report in _built_units(source, split, names, paths, config, bar):
                 report.add(unit_report)
-        _write_shards(paths, folder, config.shard_names.get(split, split), config.shard_bytes)
+        _write_shards(paths, folder, config.shard_names.get(split, split), config)
         total.add(report)
     _write_report(config, fingerprint, total)
     write_card(config.out)
@@ -217,7 +217,7 @@ def _build_unit(job: _Job) -> Report:
         {_REPORT_KEY: json.dumps(built.report.to_dict()).encode()}
     )
     with shards.writing(job.path, table.schema) as writer:
-        writer.write_table(table, row_group_size=shards.ROW_GROUP_ROWS)
+        writer.write_table(table, row_group_size=shards.group_rows(video=job.rows.video != "none"))
     return built.report
 
 
@@ -251,25 +251,26 @@ def _kept_report(path: Path) -> Report | None:
     return Report.from_dict(json.loads(metadata[_REPORT_KEY]))
 
 
-def _write_shards(paths: Sequence[Path], folder: Path, split: str, shard_bytes: int) -> None:
+def _write_shards(paths: Sequence[Path], folder: Path, split: str, config: BuildConfig) -> None:
     """Join unit files, in order, into shards; old shards of the split give way at the end."""
     groups: list[list[Path]] = [[]]
     size = 0
     for path in paths:
         unit_bytes = path.stat().st_size
-        if groups[-1] and size + unit_bytes > shard_bytes:
+        if groups[-1] and size + unit_bytes > config.shard_bytes:
             groups.append([])
             size = 0
         groups[-1].append(path)
         size += unit_bytes
     old = set(folder.glob(f"{split}-*-of-*.parquet"))
     full_schema = schema.features().arrow_schema
+    group_rows = shards.group_rows(video=config.rows.video != "none")
     written = set()
     for number, group in enumerate(groups):
         target = folder / f"{split}-{number:05d}-of-{len(groups):05d}.parquet"
         tables = chain.from_iterable(map(shards.tables_of, group))
         with shards.writing(target, full_schema) as writer:
-            for table in shards.row_groups(tables):
+            for table in shards.row_groups(tables, group_rows):
                 writer.write_table(table.replace_schema_metadata(None).cast(full_schema))
         written.add(target)
     for path in old - written:

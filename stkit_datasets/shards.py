@@ -14,9 +14,16 @@ from stkit_datasets import atomic
 SHARD_BYTES = 500_000_000
 """Shards are cut at about this size, small enough to stream and large enough to be few."""
 ROW_GROUP_ROWS = 100
-"""Rows read at once. Rows about the same objects share their video, which a group holds once."""
+"""Rows with video read at once. Those about the same objects share theirs, held once a group."""
+ANNOTATION_GROUP_ROWS = 1000
+"""The same for rows without video, some kilobytes each."""
 
 _DICTIONARY_BYTES = 1 << 30
+
+
+def group_rows(*, video: bool) -> int:
+    """How many rows make a group."""
+    return ROW_GROUP_ROWS if video else ANNOTATION_GROUP_ROWS
 
 
 @contextmanager
@@ -33,7 +40,7 @@ def writing(path: Path, schema: pa.Schema) -> Iterator[pq.ParquetWriter]:
         yield writer
 
 
-def row_groups(tables: Iterable[pa.Table], rows: int = ROW_GROUP_ROWS) -> Iterator[pa.Table]:
+def row_groups(tables: Iterable[pa.Table], rows: int) -> Iterator[pa.Table]:
     """Regroup tables, in order, into tables of ``rows`` rows; only the last may be shorter."""
     pending: list[pa.Table] = []
     count = 0

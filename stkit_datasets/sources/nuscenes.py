@@ -112,7 +112,11 @@ class NuScenes:
         """
         if unit not in self.units(split):
             raise SourceError(self.version_dir, f"scene {unit!r} is not in split {split!r}")
-        return read_scene(self, self._opened(), split, unit)
+        index = self._opened()
+        try:
+            return read_scene(self, index, split, unit)
+        finally:
+            index.release()
 
     def index_files(self, split: str) -> Iterator[Path]:
         """Yield the nine tables that are read."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import logging
+import mmap
 import os
 import tempfile
 import zlib
@@ -65,6 +66,7 @@ class Index:
         image_names: (M,) file names relative to the data folder.
         image_tokens: (M,) strings.
         image_ego_tokens: (M,) strings.
+        pages: the mapped file that all of these are views into, if there is one.
     """
 
     scene_rows: dict[str, tuple[int, int]]
@@ -90,6 +92,12 @@ class Index:
     image_names: Any
     image_tokens: Any
     image_ego_tokens: Any
+    pages: mmap.mmap | None = None
+
+    def release(self) -> None:
+        """Let go of the pages read so far; those that are needed again are mapped again."""
+        if self.pages is not None and hasattr(mmap, "MADV_DONTNEED"):
+            self.pages.madvise(mmap.MADV_DONTNEED)
 
 
 def open_index(version_dir: Path) -> Index:
@@ -100,17 +108,18 @@ def open_index(version_dir: Path) -> Index:
     """
     folder, path = _cache_path(version_dir)
     built: dict[str, Any] | None = None
+    mapped: _Mapped | None = None
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with _locked(folder / f"{path.stem}.lock"):
-            tables = _map(path)
-            if tables is None:
+            mapped = _map(path)
+            if mapped is None:
                 built = build_tables(version_dir)
                 _write(path, built)
-                tables = _map(path)
+                mapped = _map(path)
                 _remove_outdated(path)
-        if tables is not None:
-            return _index(tables)
+        if mapped is not None:
+            return _index(*mapped)
     except OSError as error:
         _log.warning(
             "cannot keep the nuScenes index in %s (%s); it is held in memory and is made again "
@@ -118,7 +127,7 @@ def open_index(version_dir: Path) -> Index:
             folder,
             error,
         )
-    return _index(built or build_tables(version_dir))
+    return _index(built or build_tables(version_dir), None)
 
 
 def _cache_path(version_dir: Path) -> tuple[Path, Path]:
@@ -185,7 +194,10 @@ def _head(size: int, checksum: int) -> bytes:
     return (_MAGIC + f"{size} {checksum:08x}\n".encode()).ljust(_HEAD_BYTES, b"\0")
 
 
-def _map(path: Path) -> dict[str, Any] | None:
+_Mapped = tuple[dict[str, Any], mmap.mmap]
+
+
+def _map(path: Path) -> _Mapped | None:
     """Map the tables, or return None when there is no file or it is damaged."""
     if not path.is_file():
         return None
@@ -195,10 +207,10 @@ def _map(path: Path) -> dict[str, Any] | None:
             _log.warning("the nuScenes index %s is damaged and is made again", path)
             return None
     # Read above and mapped only now: pages of scenes that nobody asks for stay out of memory.
-    source = pa.memory_map(str(path), "r")
-    source.seek(_HEAD_BYTES)
-    reader = pa.BufferReader(source.read_buffer())
-    return {name: pa.ipc.open_stream(reader).read_all() for name in _NAMES}
+    with path.open("rb") as file:
+        pages = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    reader = pa.BufferReader(pa.py_buffer(memoryview(pages)[_HEAD_BYTES:]))
+    return {name: pa.ipc.open_stream(reader).read_all() for name in _NAMES}, pages
 
 
 def _remove_outdated(path: Path) -> None:
@@ -210,7 +222,7 @@ def _remove_outdated(path: Path) -> None:
                 other.unlink()
 
 
-def _index(tables: dict[str, Any]) -> Index:
+def _index(tables: dict[str, Any], pages: mmap.mmap | None) -> Index:
     def column(table: str, name: str) -> Any:
         chunks = tables[table][name]
         # Combining copies even a single chunk, and a copy is memory that processes do not share.
@@ -253,4 +265,5 @@ def _index(tables: dict[str, Any]) -> Index:
         image_names=column("images", "filename"),
         image_tokens=column("images", "token"),
         image_ego_tokens=column("images", "ego_pose_token"),
+        pages=pages,
     )

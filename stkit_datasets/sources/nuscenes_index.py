@@ -132,7 +132,7 @@ class _Builder:
 
     def _rows_of(self, table: str, rows: Any, column: str, target: str, tokens: Any) -> Int32Array:
         """Return the row numbers in ``target`` that a column of tokens refers to."""
-        found = pc.index_in(rows[column], value_set=tokens)
+        found = _index_in(rows[column], tokens)
         if found.null_count:
             row = pc.index(found.is_null(), True).as_py()
             token, missing = rows["token"][row].as_py(), rows[column][row].as_py()
@@ -176,8 +176,12 @@ class _Builder:
 
         def convert(rows: Any) -> Any:
             values = _matrix(path, rows, {"translation": 3, "size": 3, "rotation": 4})
-            rows = rows.select(["token", "sample_token", "instance_token"])
-            return rows.append_column("values", values)
+            # The same few tokens again and again: held once a chunk.
+            encoded = {
+                name: rows[name].combine_chunks().dictionary_encode()
+                for name in ("sample_token", "instance_token")
+            }
+            return pa.table({"token": rows["token"], **encoded, "values": values})
 
         # The largest table: never joined while its rows still hold the tokens of others.
         rows = pa.concat_tables(read_chunks(path, self._schema("sample_annotation"), convert))
@@ -220,8 +224,13 @@ class _Builder:
     ) -> Any:
         """The camera images of the keyframes, each with its own ego pose."""
 
+        # Of other sensors, that is; what is of no known one is kept and is an error below.
+        unwanted = calibration_tokens.filter(pa.array(channels < 0))
+
         def convert(rows: Any) -> Any:
-            return rows.filter(rows["is_key_frame"]).drop_columns(["is_key_frame"])
+            of_others = pc.is_in(rows["calibrated_sensor_token"], value_set=unwanted)
+            rows = rows.filter(pc.and_(rows["is_key_frame"], pc.invert(of_others)))
+            return rows.drop_columns(["is_key_frame"])
 
         path = self._path("sample_data")
         rows = _joined(read_chunks(path, self._schema("sample_data"), convert, drop_sweeps))
@@ -270,6 +279,24 @@ class _Builder:
         _expect_unique(path, rows["token"], "token")
         values = rows["values"].combine_chunks().flatten().to_numpy()
         return rows["token"].combine_chunks(), values.reshape(-1, 7)
+
+
+def _index_in(column: Any, tokens: Any) -> Any:
+    """``pc.index_in``, also for a column whose chunks each have a dictionary of their own."""
+    if not pa.types.is_dictionary(column.type):
+        return pc.index_in(column, value_set=tokens)
+    chunks = column.chunks
+    values = pa.concat_arrays([chunk.dictionary for chunk in chunks])
+    found = pc.index_in(values, value_set=tokens)
+    starts = np.cumsum([0, *(len(chunk.dictionary) for chunk in chunks)])[:-1]
+    return found.take(
+        pa.chunked_array(
+            [
+                pc.add(chunk.indices.cast(pa.int64()), int(start))
+                for chunk, start in zip(chunks, starts, strict=True)
+            ]
+        )
+    )
 
 
 def _joined(chunks: list[Any]) -> Any:
