@@ -5,22 +5,38 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-_NOUNS = (
+from .vocabulary import vocabulary
+
+_COLON = re.compile(r" *:")
+_NOUNS = frozenset((
     "answer", "estimation", "estimate", "conclusion", "verdict", "prediction", "result", "response",
-    "choice", "ans", "final distance", "final speed", "final direction", "final time",
-    "final interval",
-)  # fmt: skip
-_ADJECTIVES = re.compile(
-    r"(?:\b(?:final|correct|best|overall|estimated|my|the|short|direct|predicted) +)+$"
+    "choice", "ans",
+))  # fmt: skip
+#: Each is an answer at the start of a line, with what stands behind it.
+_LABELS = (
+    *((f"final {what}", _COLON) for what in ("distance", "speed", "direction", "time", "interval")),
+    *((f"a{sign}", re.compile(r" *[:=\n]*")) for sign in (":", " =", "=", " :", "\n")),
 )
-_LINE_START = re.compile(r"(?:^|\n|[.;:!?] ) *$")
+_ADJECTIVES = frozenset(
+    [
+        "final",
+        "correct",
+        "best",
+        "overall",
+        "estimated",
+        "my",
+        "the",
+        "short",
+        "direct",
+        "predicted",
+    ]
+)
+_LAST_WORD = re.compile(r"\W")
 _SAYS = re.compile(
     r"\b(?: to (?:the|this|your) question)?(?: \([^()\n]{0,40}\))?"
     r"(?: *(?::|=|-|\n)+| +(?:is|was|would be|will be|should be|must be|are)\b:?)(?: that\b)?"
 )
 _EQUALS = re.compile(r" *[:=\n]+")
-_COLON = re.compile(r" *:")
-_A_EQUALS = re.compile(r"(?:^|\n|[.;:!?] ) *a *[:=\n]+")
 
 #: Corrections, each behind the words of which one must stand in it.
 _CORRECTIONS: tuple[tuple[tuple[str, ...], re.Pattern[str]], ...] = tuple(
@@ -72,20 +88,35 @@ _CORRECTIONS: tuple[tuple[tuple[str, ...], re.Pattern[str]], ...] = tuple(
         (("i mean",), r"\bi mean(?:t)?\b"),
     )
 )
+#: One of these words stands in each correction.
+_CORRECTION_WORDS = frozenset((
+    "wait", "thought", "guessed", "estimated", "assumed", "said", "got", "scratch", "correction",
+    "corrected", "correcting", "let", "closer", "second", "further", "wrong", "right", "incorrect",
+    "correct", "mistake", "error", "again", "actually", "mean", "meant",
+))  # fmt: skip
 
 
 def answer_markers(body: str) -> list[tuple[int, int]]:
     """Return start and end of everything like "Final answer:", in order."""
     found = [
         span
-        for noun in _NOUNS
-        if noun in body
+        for noun in _NOUNS & vocabulary(body)
         for position in _positions(body, noun)
         if (span := _marker(body, noun, position))
     ]
-    if "a:" in body or "a =" in body or "a=" in body or "a :" in body or "a\n" in body:
-        found += [match.span() for match in _A_EQUALS.finditer(body)]
+    for label, behind in _LABELS:
+        if label in body:
+            for start in _positions(body, label):
+                end = behind.match(body, start + len(label))
+                if end and _opens_line(body[max(0, start - 60) : start]):
+                    found.append((start, end.end()))
     return sorted(found)
+
+
+def _opens_line(before: str) -> bool:
+    """Whether a new line or sentence begins behind a text."""
+    bare = before.rstrip(" ")
+    return not bare or bare[-1] == "\n" or (bare[-1] in ".;:!?" and bare != before)
 
 
 def _positions(body: str, needle: str) -> Iterator[int]:
@@ -97,22 +128,20 @@ def _positions(body: str, needle: str) -> Iterator[int]:
 
 def _marker(body: str, noun: str, start: int) -> tuple[int, int] | None:
     end = start + len(noun)
-    before = max(0, start - 60)
-    at_start = _LINE_START.search(body, before, start)
-    if noun.startswith("final"):
-        named = _COLON.match(body, end) if at_start else None
-        return (start, named.end()) if named else None
-    if adjectives := _ADJECTIVES.search(body, before, start):
+    before = body[max(0, start - 60) : start]
+    if before.endswith(" ") and _LAST_WORD.split(before.rstrip(" "))[-1] in _ADJECTIVES:
         named = _SAYS.match(body, end)
         if named:
-            return adjectives.start(), named.end()
-    named = _EQUALS.match(body, end) if at_start else None
-    return (start, named.end()) if named else None
+            return start, named.end()
+    named = _EQUALS.match(body, end)
+    return (start, named.end()) if named and _opens_line(before) else None
 
 
 def last_correction(body: str) -> int:
     """Return the offset behind the last words with which the model corrects itself, else 0."""
     last = 0
+    if _CORRECTION_WORDS.isdisjoint(vocabulary(body)):
+        return last
     for hints, pattern in _CORRECTIONS:
         for hint in hints:
             if hint in body:

@@ -51,16 +51,20 @@ _NOUN_BEHIND = re.compile(
     rf"(?:[ -](?:boxed|marked))?(?: (?:bounding )?box(?:'s)?)?[ :]*\(?(?:(?:the|an?) )?"
     rf"(?:(?!than|and|or|is|the|while|whereas|has|{'|'.join(COLORS)})[\w-]+ ){{0,2}}?({_NOUN})\b"
 )
+#: They open with letters, not with \\b, which the regex engine looks for quickly.
 _ORDINALS = (
     re.compile(
-        r"\b(?:(?:the )?(?:first|former|1st)(?= |$|[.,)])(?! (?:frame|second|half|part|few))"
-        r"|(?:object|option|car|vehicle|box|person|number|#) ?(?:1|a|one)\b|^\W*\(?(?:a|1)\)?\W*$)"
+        r"(?:first|former|1st)(?<![a-z]first)(?<![a-z]former)(?= |$|[.,)])"
+        r"(?! (?:frame|second|half|part|few))"
+        r"|(?:object|option|car|vehicle|box|person|number|#) ?(?:1|a|one)\b"
     ),
     re.compile(
-        r"\b(?:(?:the )?(?:second|latter|2nd)(?= |$|[.,)])(?! (?:frame|half|part|of))"
-        r"|(?:object|option|car|vehicle|box|person|number|#) ?(?:2|b|two)\b|^\W*\(?(?:b|2)\)?\W*$)"
+        r"(?:second|latter|2nd)(?<![a-z]second)(?<![a-z]latter)(?= |$|[.,)])"
+        r"(?! (?:frame|half|part|of))"
+        r"|(?:object|option|car|vehicle|box|person|number|#) ?(?:2|b|two)\b"
     ),
 )
+_ALONE = (re.compile(r"(?:a|1)\)?\W*"), re.compile(r"(?:b|2)\)?\W*"))
 
 #: A colour behind one of these is only what the chosen one is compared with.
 _REFERENCE = re.compile(
@@ -174,6 +178,9 @@ def _by_order(text: str, colors: tuple[str, ...]) -> list[Mention]:
     """Read "the first object", "object B" by the order in which the question names them."""
     if not colors:
         return []
+    for color, alone in zip(colors, _ALONE, strict=True):
+        if len(text) < 20 and alone.fullmatch(text):
+            return [Mention(color, 0, len(text), False)]
     found = sorted(
         (m.start(), m.end(), color)
         for color, pattern in zip(colors, _ORDINALS, strict=True)

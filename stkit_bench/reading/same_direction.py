@@ -11,6 +11,7 @@ from .question import COLORS, Question
 from .result import Reading, Reason, unreadable
 from .segments import Segment
 from .sentences import CONCLUSION, sentences
+from .vocabulary import vocabulary
 
 SAME, DIFFERENT = "same", "different"
 
@@ -46,6 +47,19 @@ _DIFFERENT = re.compile(
     r"|other)(?: \w+){1,6} (?:while|and) the"
     r" other(?: (?:one|object))?(?: \w+){1,6}"
 )
+#: One of these words stands in each of those.
+_SAME_WORDS = frozenset((
+    "difference", "same", "identical", "matching", "common", "shared", "one", "similar", "alike",
+    "consistent", "parallel", "alongside", "unison", "aligned", "match", "matches", "equal",
+    "follow", "follows", "following", "together", "share", "similarly",
+))  # fmt: skip
+_DIFFERENT_WORDS = frozenset((
+    "different", "differently", "differing", "opposite", "oppositely", "opposing", "separate",
+    "distinct", "other", "another", "contrary", "reverse", "head", "differ", "differs", "differed",
+    "apart", "cross", "crosses", "crossing", "angle", "angles", "contrasting", "contrast",
+    "unrelated",
+))  # fmt: skip
+_DIFFERENT_STEMS = ("diverg", "perpendicular", "orthogonal", "intersect", "mismatch")
 _NOT = re.compile(
     r"\b(?:not|no|never|neither|nor|cannot|without|hardly|rarely|fail(?:s|ed)? to|instead of"
     r"|rather than"
@@ -137,7 +151,13 @@ def _statements(text: str) -> tuple[list[str], list[str]]:
     """Return what each sentence states, and what the concluding sentences state."""
     stated: list[str] = []
     concluding: list[str] = []
-    marks = sorted(m.start() for pattern in (_SAME, _DIFFERENT) for m in pattern.finditer(text))
+    words = vocabulary(text)
+    marks: list[int] = []
+    if not _SAME_WORDS.isdisjoint(words):
+        marks += [m.start() for m in _SAME.finditer(text)]
+    if not _DIFFERENT_WORDS.isdisjoint(words) or any(s in text for s in _DIFFERENT_STEMS):
+        marks += [m.start() for m in _DIFFERENT.finditer(text)]
+    marks.sort()
     spans = sentences(text) if marks else ()
     for start, end in spans:
         sentence = text[start:end]
