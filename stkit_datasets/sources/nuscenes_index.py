@@ -223,7 +223,6 @@ class _Builder:
         self, sample_tokens: Any, calibration_tokens: Any, channels: NDArray[np.int8]
     ) -> Any:
         """The camera images of the keyframes, each with its own ego pose."""
-
         # Of other sensors, that is; what is of no known one is kept and is an error below.
         unwanted = calibration_tokens.filter(pa.array(channels < 0))
 
