@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 from stkit_bench.registration import module_path, register
 
 if TYPE_CHECKING:
+    from stkit_bench.build import build_bench
+    from stkit_bench.overlap import assert_disjoint
     from stkit_bench.reading import READER_VERSION, Reading, read_response
     from stkit_bench.rows import references
     from stkit_bench.scoring import Comparison, Scores, TaskScores, breakdown, compare, score
@@ -26,7 +28,9 @@ __all__ = [
     "Scores",
     "TaskScores",
     "__version__",
+    "assert_disjoint",
     "breakdown",
+    "build_bench",
     "compare",
     "module_path",
     "read_response",
@@ -42,7 +46,9 @@ _HOMES = {
     "Comparison": "stkit_bench.scoring",
     "Scores": "stkit_bench.scoring",
     "TaskScores": "stkit_bench.scoring",
+    "assert_disjoint": "stkit_bench.overlap",
     "breakdown": "stkit_bench.scoring",
+    "build_bench": "stkit_bench.build",
     "compare": "stkit_bench.scoring",
     "references": "stkit_bench.rows",
     "score": "stkit_bench.scoring",

@@ -70,5 +70,8 @@ def _shortfalls(report: BenchReport) -> list[str]:
         if task.short
     ]
     if report.failed:
-        told.append(f"- {len(report.failed)} scenes could not be read; their questions are missing")
+        told.append(f"- scenes that could not be read: {len(report.failed)}")
+    lost = report.selection.selected - report.n_questions
+    if lost:
+        told.append(f"- questions that were selected and could not be drawn: {lost}")
     return ["Short of what was wanted:", "", *told, ""] if told else []

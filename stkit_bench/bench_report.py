@@ -44,10 +44,11 @@ class BenchReport:
 
     @property
     def failed(self) -> dict[str, str]:
-        """Scenes that were given up, with their errors; their questions are missing."""
+        """Scenes that were given up with their errors, before or after the selection."""
         return {
             f"{source}/{unit}": error
-            for source, report in self.built.items()
+            for reports in (self.candidates, self.built)
+            for source, report in reports.items()
             for unit, error in report.failed.items()
         }
 
@@ -97,5 +98,6 @@ class BenchReport:
         if self.failed:
             lines += ["", f"scenes given up (on_error='skip'): {len(self.failed)}"]
             lines += [f"  {unit}: {error}" for unit, error in sorted(self.failed.items())]
+        if self.n_questions < self.selection.selected:
             lines += [f"questions left: {self.n_questions} of {self.selection.selected}"]
         return "\n".join(lines)

@@ -23,6 +23,7 @@ from stkit_bench.overlap import assert_disjoint, scenes
 from stkit_bench.roots import Root
 from stkit_bench.selection import PUBLISHED_SOURCE_SHARES, Selection, select
 from stkit_bench.selection.balance import check_shares
+from stkit_datasets import atomic
 from stkit_datasets._version import __version__
 from stkit_datasets.atomic import write_text
 from stkit_datasets.build import BuildConfig, build
@@ -131,6 +132,7 @@ def build_bench(
         write_text(out / BENCH_FILE, report.to_json())
     for path in train:
         assert_disjoint(out, path)
+    atomic.remove_leftovers(out)
     shutil.rmtree(out / _CANDIDATES, ignore_errors=True)
     return report
 
@@ -247,7 +249,11 @@ def _check_built(folder: Path, ids: frozenset[str], report: Report) -> None:
 
 
 def _remove_source(out: Path, name: str) -> None:
-    """Remove the shards that an earlier bench in this folder had of a source."""
+    """Remove what an earlier bench in this folder had of a source, or began to build of it."""
+    for rest in out.glob(f".unfinished/{name}-*"):
+        shutil.rmtree(rest)
+    if (out / ".unfinished").is_dir() and not any((out / ".unfinished").iterdir()):
+        (out / ".unfinished").rmdir()
     shards = list((out / name).glob(f"{SPLIT}-*-of-*.parquet"))
     for path in shards:
         path.unlink()

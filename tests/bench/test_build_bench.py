@@ -165,12 +165,16 @@ sys.path[:0] = sys.argv[4:]
 import stkit_bench.build, stkit_datasets.build
 from bench_maker import SIMULATION, make_bench
 from stkit_bench.roots import Root
-module, name, number = sys.argv[3].split(":")
+from stkit_datasets import atomic
+module, name, number, *half = sys.argv[3].split(":")
 module, calls = sys.modules[module], []
 plain = getattr(module, name)
 def dying(*args, **more):
     calls.append(0)
     if len(calls) == int(number):
+        if half:
+            writing = atomic.replacing(args[0])
+            writing.__enter__().write_text("half a file")
         os.kill(os.getpid(), signal.SIGKILL)
     return plain(*args, **more)
 setattr(module, name, dying)
@@ -186,7 +190,7 @@ make_bench(roots, Path(sys.argv[2]))
         "stkit_datasets.build:unit_rows:5",  # within the candidates
         "stkit_datasets.build:unit_rows:8",  # within the videos
         "stkit_datasets.build:_write_shards:4",  # all videos, the last shard not
-        "stkit_bench.build:write_text:2",  # the card, not yet bench.json
+        "stkit_bench.build:write_text:2:half",  # the card, and half of bench.json
     ],
 )
 def test_a_killed_build_ends_in_the_same_bytes(
@@ -339,7 +343,19 @@ def test_a_broken_picture_is_told_when_skipping_was_asked_for(tmp_path: Path) ->
     assert list(report.failed) == ["argoverse2/log-b"]
     assert report.n_questions == len(rows_of(tmp_path / "out")) < report.selection.selected
     assert "scenes given up (on_error='skip'): 1" in report.to_text()
-    assert "1 scenes could not be read" in (tmp_path / "out" / "README.md").read_text()
+    card = (tmp_path / "out" / "README.md").read_text()
+    assert "- scenes that could not be read: 1" in card
+    assert f"could not be drawn: {report.selection.selected - report.n_questions}" in card
+
+
+def test_a_scene_that_breaks_before_the_selection_is_told_too(tmp_path: Path) -> None:
+    roots = {"argoverse2": make_roots(tmp_path / "official")["argoverse2"]}
+    path = tmp_path / "official" / "argoverse2" / "val" / LOGS[1] / "annotations.feather"
+    path.write_bytes(path.read_bytes()[:100])
+    report = make_bench(roots, tmp_path / "out", source_shares=None, on_error="skip", rows=NO_VIDEO)
+    assert list(report.failed) == ["argoverse2/log-b"]
+    assert "annotations.feather" in report.to_text()
+    assert report.n_questions == report.selection.selected == 10
 
 
 # --- overlap ---------------------------------------------------------------------------------
