@@ -21,6 +21,7 @@ __all__ = [
     "IOU_THRESHOLD",
     "KMH_PER_MPS",
     "MAE_UNITS",
+    "READER_FAILED",
     "RELATIVE_TOLERANCE",
     "Judged",
     "ReadingLike",
@@ -37,6 +38,8 @@ IOU_THRESHOLD = 0.5
 #: An answer on a bound still counts after a conversion of units has moved its last bits.
 RELATIVE_TOLERANCE = 1e-9
 KMH_PER_MPS = 3.6
+#: The reason of a reading that the reader, not the response, is to blame for. It is no score.
+READER_FAILED = "reader_failed"
 
 #: The unit in which the mean absolute error of a task is told; the other tasks have none.
 MAE_UNITS: dict[Task, str] = {
@@ -110,6 +113,11 @@ class Judged:
     iou: FloatArray
     cluster: IntArray
     reasons: list[str | None]
+
+    @property
+    def scored(self) -> BoolArray:
+        """False where the reader failed: that question says nothing about the answers."""
+        return np.fromiter((r != READER_FAILED for r in self.reasons), np.bool_, len(self))
 
     def __len__(self) -> int:
         return len(self.task)

@@ -17,9 +17,10 @@ class TaskScores:
 
     Attributes:
         task: its name.
-        n: questions.
+        n: questions that are scored.
         n_readable: responses that could be read.
         n_unanswered: questions without a response.
+        reader_failures: questions that are not scored, as the reader failed on their responses.
         coverage: ``n_readable / n``.
         accuracy: share of right answers, unreadable and missing ones counted as wrong.
         mae: mean absolute error over the readable responses, in ``mae_unit``; None for a task that
@@ -32,6 +33,7 @@ class TaskScores:
     n: int
     n_readable: int
     n_unanswered: int
+    reader_failures: int
     coverage: float
     coverage_interval: Interval | None
     accuracy: float
@@ -58,6 +60,8 @@ class Scores:
             that a mean over fewer tasks never passes for it.
         average_of_present: the mean over the tasks that are there, named by ``average_over``.
         missing_tasks: those that have no question.
+        n: questions that are scored.
+        reader_failures: questions that are not, as the reader failed on their responses.
         n_clusters: clips that the intervals resample.
     """
 
@@ -71,6 +75,7 @@ class Scores:
     n: int
     n_readable: int
     n_unanswered: int
+    reader_failures: int
     n_clusters: int
     coverage: float | None
     unread: dict[str, int]
@@ -108,11 +113,13 @@ class Comparison:
         tasks: the difference in accuracy by task.
         average: the difference of the averages over the tasks that have a question, which
             ``average_over`` names; None when there is none.
+        reader_failures: questions left out, as the reader failed on a response of A or of B.
     """
 
     tasks: dict[str, Difference]
     average: Difference | None
     average_over: tuple[str, ...]
+    reader_failures: int
     n_clusters: int
     n_resamples: int
     level: float

@@ -3,6 +3,10 @@
 Strict accuracy counts a response that is missing or cannot be read as wrong; the mean absolute
 error is over the readable ones, and coverage stands beside both. Every interval is a percentile
 bootstrap over clips.
+
+A question whose response the reader failed on (a language model that could not be reached, or whose
+replies were invalid) is neither right nor wrong: it is left out of every figure and counted as a
+reader failure.
 """
 
 from __future__ import annotations
@@ -20,7 +24,14 @@ from stkit_bench.bootstrap import (
     resampled_sums,
     two_sided_p_value,
 )
-from stkit_bench.judging import MAE_UNITS, Judged, ReadingLike, Reference, judge
+from stkit_bench.judging import (
+    MAE_UNITS,
+    READER_FAILED,
+    Judged,
+    ReadingLike,
+    Reference,
+    judge,
+)
 from stkit_bench.results import Comparison, Difference, Interval, Scores, TaskScores
 from stkit_datasets.tasks.names import TASKS, Task
 
@@ -79,7 +90,7 @@ def score_judged(
     average = _average(total, present)
     interval = percentile_interval(_average(resampled, present), level) if present else None
     complete = len(present) == len(TASKS)
-    n, n_readable = len(judged), int(judged.readable.sum())
+    n, n_readable = int(judged.scored.sum()), int(judged.readable.sum())
     return Scores(
         tasks=tasks,
         average_accuracy=float(average) if complete else None,
@@ -91,6 +102,7 @@ def score_judged(
         n=n,
         n_readable=n_readable,
         n_unanswered=int((~judged.answered).sum()),
+        reader_failures=len(judged) - n,
         n_clusters=judged.n_clusters,
         coverage=n_readable / n if n else None,
         unread=_count(judged.reasons),
@@ -113,14 +125,16 @@ def compare(
 
     Both are scored on the same resampled clips, so what makes a clip hard cancels out. The p-value
     is that of "no difference", from the same resamples (see
-    :func:`stkit_bench.bootstrap.two_sided_p_value`).
+    :func:`stkit_bench.bootstrap.two_sided_p_value`). A question that the reader failed on for either
+    of the two is left out for both.
 
     Raises:
         ValueError: as :func:`score`.
     """
     _check_bootstrap(n_resamples, level)
     a, b = judge(references, readings_a), judge(references, readings_b)
-    statistics = np.concatenate([_statistics(a), _statistics(b)], axis=1)
+    both = a.scored & b.scored
+    statistics = np.concatenate([_statistics(a), _statistics(b)], axis=1) * both[:, None]
     sums = cluster_sums(statistics, a.cluster, a.n_clusters)
     resampled = resampled_sums(sums, n_resamples, seed)
     half = statistics.shape[1] // 2
@@ -143,8 +157,9 @@ def compare(
     counts = {task: int(_pick(total_a, TASKS.index(task), "n")) for task in present}
     return Comparison(
         tasks={task.value: difference([task], counts[task]) for task in present},
-        average=difference(present, len(a)) if present else None,
+        average=difference(present, int(both.sum())) if present else None,
         average_over=tuple(task.value for task in present),
+        reader_failures=len(a) - int(both.sum()),
         n_clusters=a.n_clusters,
         n_resamples=n_resamples,
         level=level,
@@ -199,7 +214,7 @@ def _statistics(judged: Judged) -> FloatArray:
     n = len(judged)
     values = np.stack(
         [
-            np.ones(n),
+            judged.scored.astype(np.float64),
             judged.correct.astype(np.float64),
             judged.readable.astype(np.float64),
             np.nan_to_num(judged.error, nan=0.0),
@@ -249,9 +264,10 @@ def _task_scores(
     assert coverage is not None
     return TaskScores(
         task=task.value,
-        n=len(rows),
+        n=int(judged.scored[rows].sum()),
         n_readable=int(judged.readable[rows].sum()),
         n_unanswered=int((~judged.answered[rows]).sum()),
+        reader_failures=int((~judged.scored[rows]).sum()),
         coverage=coverage,
         coverage_interval=coverage_interval,
         accuracy=accuracy,
@@ -266,5 +282,5 @@ def _task_scores(
 
 
 def _count(reasons: Any) -> dict[str, int]:
-    counts = Counter(reason for reason in reasons if reason is not None)
+    counts = Counter(reason for reason in reasons if reason not in (None, READER_FAILED))
     return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))

@@ -176,7 +176,7 @@ class LlmReader:
                 far is in the cache.
         """
         keys = [
-            None if response is None or not response.strip() else _Key(task, response)
+            None if response is None or not response.strip() else _Key(task, _sendable(response))
             for task, response in zip(tasks, responses, strict=True)
         ]
         replies = self._replies(list(dict.fromkeys(key for key in keys if key is not None)))
@@ -227,7 +227,10 @@ class LlmReader:
 
         endpoint = self._open()
         tally = Tally(self._config.budget or Budget())
-        tally.input_tokens, tally.output_tokens = self.report.input_tokens, self.report.output_tokens
+        tally.input_tokens, tally.output_tokens = (
+            self.report.input_tokens,
+            self.report.output_tokens,
+        )
         found: dict[_Key, str] = {}
         waiting, in_a_row, stopped = list(reversed(keys)), 0, ""
         flying: dict[Future[_Outcome], _Key] = {}
@@ -357,3 +360,8 @@ def _refuses_format(reply: Reply) -> bool:
     """Whether the endpoint rejects the request itself, as those do that know no such mode."""
     failure = reply.failure
     return failure is not None and failure.kind == "refused" and "status 4" in failure.message
+
+
+def _sendable(text: str) -> str:
+    # Half of a surrogate pair, from broken JSON, is no text that can be sent.
+    return text.encode("utf-8", "replace").decode()
