@@ -178,6 +178,9 @@ def run(arguments: argparse.Namespace) -> int:
             progress=not arguments.no_progress and workers.rank == 0,
             told={"base_url": arguments.base_url} if kind == "openai" else {},
         )
+    except KeyboardInterrupt:
+        sys.stderr.write(f"\nstopped; the same command goes on with {arguments.out}\n")
+        return 130
     finally:
         model.close()
         if workers.world_size > 1:

@@ -89,7 +89,7 @@ class FaultServer:
         with self._lock:
             turn = self.attempts[name]
             self.attempts[name] += 1
-            self.headers.append(dict(request.headers))
+            self.headers.append({name.lower(): v for name, v in request.headers.items()})
             if self.keep_bodies:
                 self.bodies.append(body)
         faults = self.faults(name)

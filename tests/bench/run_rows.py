@@ -38,7 +38,7 @@ def write(
 ) -> Path:
     """Write the rows of some clips as one Parquet file."""
     tables = [
-        clip_rows(clip(name, 40 + 30 * n), RowConfig(video=video, seed=seed)).table
+        clip_rows(clip(name, 40 + 20 * n), RowConfig(video=video, seed=seed)).table
         for n, name in enumerate(names)
     ]
     pq.write_table(pa.concat_tables(tables), path, row_group_size=4)

@@ -214,9 +214,10 @@ def test_an_interrupt_closes_the_model_and_keeps_the_file(
         add(self, *arguments)  # type: ignore[arg-type]
         raise KeyboardInterrupt
 
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(AnswersFile, "add", interrupted)
+    monkeypatch.setattr(AnswersFile, "add", interrupted)
+    with pytest.raises(KeyboardInterrupt):
         run(model, questions, out)
+    monkeypatch.undo()
     assert model.closed
     assert list(read_kept(out)) == rows.ids[:1]
     assert run(Recorder(), questions, out).n_answered == len(rows)
