@@ -93,6 +93,8 @@ _WHOLE_WORDS = frozenset((
 ))  # fmt: skip
 _AT = re.compile(rf"{_T}")
 _DIGIT = re.compile(r"\d")
+_NUMBERS = re.compile(r"\d[\d.:]*")
+_NEVER_WORDS = frozenset(["never", "no", "not", "t", "stationary"])
 _NEVER = re.compile(
     r"\b(?:never|at no (?:point|time)|(?:does|did|do) ?(?:not|n't) (?:\w+ ){0,2}(?:move|head"
     r"|travel|go|face"
@@ -134,7 +136,8 @@ def read_interval(segment: Segment, question: Question) -> Reading:
         return Reading(start_s=low, end_s=high)
     if lacks_length:
         return unreadable(Reason.NO_LENGTH)
-    return unreadable(Reason.NEVER if _NEVER.search(text) else Reason.NO_TIME)
+    never = not _NEVER_WORDS.isdisjoint(vocabulary(text)) and _NEVER.search(text)
+    return unreadable(Reason.NEVER if never else Reason.NO_TIME)
 
 
 def _longest_of_last_sentence(text: str, top: list[_Interval], strong: bool) -> _Interval:
@@ -237,6 +240,8 @@ def _sentence_intervals(text: str) -> list[tuple[float, float, int]]:
     """Return (start, end, offset) of each interval; ``_OPEN_END`` stands for the video's end."""
     if not _DIGIT.search(text):
         return [(0.0, _OPEN_END, m.start()) for m in _WHOLE.finditer(text)][:1]
+    if len(_NUMBERS.findall(text)) < 2:
+        return _open_intervals(text)
     closed: list[tuple[float, float, int]] = []
     taken: set[int] = set()
     for pattern in (_BETWEEN, _RANGE, _LIST, _LABELLED, _UNTIL, _PAIR):

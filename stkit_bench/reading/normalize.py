@@ -92,20 +92,28 @@ _ABBREVIATIONS = [
     (needle, re.compile(pattern), plain)
     for needle, pattern, plain in (
         ("approx", r"\bapprox(?:\.|\b)", "approximately"),
-        ("c. ", r"\bc\.\s*(?=\d)", "about "),
-        ("ca.", r"\bca\.\s*(?=\d)", "about "),
-        ("e.g", r"\be\.g\.", "for example"),
-        ("e. g", r"\be\. g\.", "for example"),
-        ("i.e", r"\bi\.e\.", "that is"),
-        ("i. e", r"\bi\. e\.", "that is"),
         ("vs", r"\bvs\.?(?!\w)", "versus"),
         ("avg", r"\bavg\.?(?!\w)", "average"),
-        ("est.", r"\best\.(?!\w)", "estimated"),
-        (".m.", r"\bp\.m\.|\ba\.m\.", ""),
-        ("./", r"\b(km|m|ft|mi)\./", r"\1/"),
-        *((f"{unit}.", rf"\b{unit}\.(?=\s+[a-z])", unit) for unit in _DOTTED_UNITS),
         ("colour", r"\bcolour", "color"),
         ("travell", r"\btravell", "travel"),
+    )
+]
+#: Whether any of the next is there: a search for a dot is quick.
+_DOTTED = re.compile(
+    r"\.(?:(?<=\bc\.) *\d|(?<=\bca\.) *\d|\s?[ge]\.|(?<=\best\.)|m\.|/"
+    r"|(?:(?<=sec\.)|(?<=min\.)|(?<=ft\.)|(?<=yd\.)|(?<=yds\.)|(?<=mi\.)|(?<=hr\.)|(?<=[ck]m\.))\s+[a-z])"
+)
+_DOTTED_ABBREVIATIONS = [
+    (re.compile(pattern), plain)
+    for pattern, plain in (
+        (r"\bc\. *(?=\d)", "about "),
+        (r"\bca\. *(?=\d)", "about "),
+        (r"\be\.\s?g\.", "for example"),
+        (r"\bi\.\s?e\.", "that is"),
+        (r"\best\.(?!\w)", "estimated"),
+        (r"\bp\.m\.|\ba\.m\.", ""),
+        (r"\b(km|m|ft|mi)\./", r"\1/"),
+        (rf"\b({'|'.join(_DOTTED_UNITS)})\.(?=\s+[a-z])", r"\1"),
     )
 ]
 _MARKS = re.compile(r"\*\*|__|~~")
@@ -170,6 +178,9 @@ def normalize(text: str) -> str:
         text = _LONG_NUMBER.sub("1e999", _LONG_FRACTION.sub(r"\1", text))
     for needle, pattern, replacement in _ABBREVIATIONS:
         if needle in text:
+            text = pattern.sub(replacement, text)
+    if _DOTTED.search(text):
+        for pattern, replacement in _DOTTED_ABBREVIATIONS:
             text = pattern.sub(replacement, text)
     if any(space in text for space in _SPACE_HINTS):
         text = _SPACES.sub(" ", text)

@@ -109,6 +109,8 @@ _OBJECT = re.compile(
     rf"|\bone\b"
 )
 _BOTH = re.compile(r"\b(?:both|they|together|the two|these two|each)\b")
+_BOTH_WORDS = frozenset(["both", "they", "together", "two", "each"])
+_LIKEWISE_WORDS = frozenset(["so", "likewise", "well", "too", "as"])
 _LIKEWISE = re.compile(r"\bso (?:does|do|is|are)\b|\blikewise\b|\bas well\b|\btoo\b|\bas does\b")
 _STILL = re.compile(
     r"\b(?:stationary|parked|not moving|motionless|remains? still|standing still|does(?: not"
@@ -199,11 +201,16 @@ def _yes_no(text: str, yes_is_same: bool) -> str | None:
 
 def _inferred(text: str) -> str | None:
     """Compare what is said of each object, where nothing is said of both."""
-    hours = [m.hour for m in clock_mentions(words_to_digits(text)) if m.hour]
+    hours = []
+    if "clo" in text:
+        hours = [m.hour for m in clock_mentions(words_to_digits(text)) if m.hour]
     if len(hours) >= 2:
         return SAME if hours[0] == hours[-1] else DIFFERENT
     objects = {m.group() for m in _OBJECT.finditer(text)}
-    alike = _BOTH.search(text) or _LIKEWISE.search(text)
+    words = vocabulary(text)
+    alike = (not _BOTH_WORDS.isdisjoint(words) and _BOTH.search(text)) or (
+        not _LIKEWISE_WORDS.isdisjoint(words) and _LIKEWISE.search(text)
+    )
     if not alike and len(objects) < 2:
         return None
     headings = [
