@@ -8,16 +8,19 @@ from .result import Reading, Reason, unreadable
 from .segments import Segment
 from .vocabulary import vocabulary
 
-_SIDES = frozenset(
-    ["right", "rights", "rightward", "rightwards", "left", "lefts", "leftward", "leftwards"]
-)
+#: Words of the ways between two hours; "fronts" and its like are none.
+_OBLIQUE = frozenset((
+    "front", "forward", "forwards", "ahead", "upper", "top", "up", "rear", "back", "backward",
+    "backwards", "lower", "bottom", "down", "slight", "slightly", "diagonal", "diagonally", "veer",
+    "veers", "veered", "veering", "bear", "bears", "bearing",
+))  # fmt: skip
 _BACK = frozenset(
     ["backward", "backwards", "behind", "reverse", "reversing", "reverses", "reversed"]
 ) | frozenset(["opposite", "u", "rear"])
 #: The words of which one must be there, the phrases, and their hour; None lies between two hours.
 _WORD_HOURS: tuple[tuple[frozenset[str], re.Pattern[str], int | None], ...] = (
     (
-        _SIDES,
+        _OBLIQUE,
         re.compile(
             r"\b(?:front|forward|ahead|upper|top|up|rear|back|backward|lower|bottom|down|slightly"
             r"|diagonal(?:ly)?)s?[ -](?:and |(?:and )?to(?:wards?)? (?:the |its )?"
@@ -36,7 +39,11 @@ _WORD_HOURS: tuple[tuple[frozenset[str], re.Pattern[str], int | None], ...] = (
         ),
         12,
     ),
-    (_SIDES, re.compile(r"\b(?:rightwards?|right(?!-hand (?:lane|side of the road)))\b"), 3),
+    (
+        frozenset(["right", "rightward", "rightwards"]),
+        re.compile(r"right(?<!\wright)(?:wards?|(?!-hand (?:lane|side of the road)))\b"),
+        3,
+    ),
     (
         _BACK,
         re.compile(
@@ -45,7 +52,11 @@ _WORD_HOURS: tuple[tuple[frozenset[str], re.Pattern[str], int | None], ...] = (
         ),
         6,
     ),
-    (_SIDES, re.compile(r"\b(?:leftwards?|left(?!-hand (?:lane|side of the road)))\b"), 9),
+    (
+        frozenset(["left", "leftward", "leftwards"]),
+        re.compile(r"left(?<!\wleft)(?:wards?|(?!-hand (?:lane|side of the road)))\b"),
+        9,
+    ),
 )
 _DEGREES = re.compile(
     r"(\d+(?:\.\d+)?) ?(?:°|degrees?|deg)(?: (?:\w+ ){0,4}?)?[ ,(]*"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from .question import COLORS
 from .sentences import sentences
+from .vocabulary import vocabulary
 
 _SYNONYMS = {
     "violet": "purple", "lavender": "purple", "indigo": "purple", "pink": "magenta",
@@ -56,14 +57,18 @@ _ORDINALS = (
     re.compile(
         r"(?:first|former|1st)(?<![a-z]first)(?<![a-z]former)(?= |$|[.,)])"
         r"(?! (?:frame|second|half|part|few))"
-        r"|(?:object|option|car|vehicle|box|person|number|#) ?(?:1|a|one)\b"
     ),
     re.compile(
         r"(?:second|latter|2nd)(?<![a-z]second)(?<![a-z]latter)(?= |$|[.,)])"
         r"(?! (?:frame|half|part|of))"
-        r"|(?:object|option|car|vehicle|box|person|number|#) ?(?:2|b|two)\b"
     ),
 )
+_ORDINAL_WORDS = frozenset(["first", "former", "1st", "second", "latter", "2nd"])
+#: "object A" is the first, "object 2" the second.
+_NUMBERED = {
+    noun: re.compile(rf"{noun} ?(?:(?P<first>1|a|one)|2|b|two)\b")
+    for noun in ("object", "option", "car", "vehicle", "box", "person", "number", "#")
+}
 _ALONE = (re.compile(r"(?:a|1)\)?\W*"), re.compile(r"(?:b|2)\)?\W*"))
 
 #: A colour behind one of these is only what the chosen one is compared with.
@@ -181,10 +186,18 @@ def _by_order(text: str, colors: tuple[str, ...]) -> list[Mention]:
     for color, alone in zip(colors, _ALONE, strict=True):
         if len(text) < 20 and alone.fullmatch(text):
             return [Mention(color, 0, len(text), False)]
-    found = sorted(
-        (m.start(), m.end(), color)
-        for color, pattern in zip(colors, _ORDINALS, strict=True)
+    found = [
+        (m.start(), m.end(), colors[0] if m.group("first") else colors[1])
+        for noun, pattern in _NUMBERED.items()
+        if noun in text
         for m in pattern.finditer(text)
-    )
+    ]
+    if not _ORDINAL_WORDS.isdisjoint(vocabulary(text)):
+        found += [
+            (m.start(), m.end(), color)
+            for color, pattern in zip(colors, _ORDINALS, strict=True)
+            for m in pattern.finditer(text)
+        ]
+    found.sort()
     starts = [start for start, _, _ in found]
     return [Mention(c, s, e, _is_reference(text, s, starts)) for s, e, c in found]

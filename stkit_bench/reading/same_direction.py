@@ -93,16 +93,31 @@ _CONCLUDING_YES_NO = re.compile(
     r"|the answer is)?"
     r"[ ,:]*(?:yes|no)\W*$"
 )
-_HEADINGS: tuple[tuple[str, str], ...] = (
-    ("left", r"left(?:wards?)?\b"), ("right", r"right(?:wards?)?\b"),
-    ("away", r"away\b(?! from (?:each|one))|(?:forwards?|straight|ahead)\b"),
-    ("toward", r"towards? (?:the )?(?:camera|viewer|ego|us)\b|backwards?\b|oncoming\b"
-        r"|(?:approach(?:es|ing)|com(?:es|ing) closer)\b"),
-    ("up", r"(?:up(?:wards?)?|top)\b"), ("down", r"(?:down(?:wards?)?|bottom)\b"),
-    ("north", r"north(?:bound|wards?)?\b"), ("south", r"south(?:bound|wards?)?\b"),
-    ("east", r"east(?:bound|wards?)?\b"), ("west", r"west(?:bound|wards?)?\b"),
-)  # fmt: skip
-_HEADING = re.compile(rf"\b(?:{'|'.join(f'(?P<{name}>{pattern})' for name, pattern in _HEADINGS)})")
+#: What an object heads for, the words of which one must be there, and how it is said.
+_HEADINGS: tuple[tuple[str, frozenset[str], re.Pattern[str]], ...] = tuple(
+    (name, frozenset(words.split()), re.compile(pattern))
+    for name, words, pattern in (
+        ("left", "left leftward leftwards", r"left(?<!\wleft)(?:wards?)?\b"),
+        ("right", "right rightward rightwards", r"right(?<!\wright)(?:wards?)?\b"),
+        (
+            "away",
+            "away forward forwards straight ahead",
+            r"\b(?:away\b(?! from (?:each|one))|(?:forwards?|straight|ahead)\b)",
+        ),
+        (
+            "toward",
+            "toward towards backward backwards oncoming approaches approaching closer",
+            r"\b(?:towards? (?:the )?(?:camera|viewer|ego|us)|backwards?|oncoming"
+            r"|approach(?:es|ing)|com(?:es|ing) closer)\b",
+        ),
+        ("up", "up upward upwards top", r"\b(?:up(?:wards?)?|top)\b"),
+        ("down", "down downward downwards bottom", r"\b(?:down(?:wards?)?|bottom)\b"),
+        *(
+            (name, f"{name} {name}bound {name}ward {name}wards", rf"\b{name}(?:bound|wards?)?\b")
+            for name in ("north", "south", "east", "west")
+        ),
+    )
+)
 _FROM = re.compile(r"\bfrom (?:the )?$")
 _OBJECT = re.compile(
     rf"\b(?:{'|'.join(COLORS)})\b|\b(?:first|second|other|former|latter)\b|\bobject [12ab]\b"
@@ -214,11 +229,13 @@ def _inferred(text: str) -> str | None:
     if not alike and len(objects) < 2:
         return None
     headings = [
-        (m.start(), str(m.lastgroup))
-        for m in _HEADING.finditer(text)
+        name
+        for name, needed, pattern in _HEADINGS
+        if not needed.isdisjoint(words)
+        for m in pattern.finditer(text)
         if not _FROM.search(text, max(0, m.start() - 12), m.start())
     ]
-    names = {name for _, name in headings}
+    names = set(headings)
     if alike and (len(names) == 1 or hours):
         return SAME
     if len(headings) >= 2 and len(objects) >= 2:
