@@ -176,7 +176,7 @@ def check_recipe(path: Path) -> dict[str, Any]:
         ValueError: a key is unknown or given twice, or a value is of another type; names it.
     """
     try:
-        recipe = yaml.load(path.read_text(encoding="utf-8"), Loader=_Strict)
+        recipe = _Strict(path.read_text(encoding="utf-8")).get_single_data()
     except yaml.YAMLError as error:
         raise ValueError(f"{path}: {error}") from error
     if not isinstance(recipe, dict):

@@ -71,3 +71,9 @@ def remove_broken(output_dir: Path) -> list[Path]:
     for folder in broken:
         shutil.rmtree(folder)
     return broken
+
+
+def global_step(folder: Path) -> int:
+    """Return the optimizer steps that a checkpoint has behind it."""
+    state = json.loads((folder / "trainer_state.json").read_text(encoding="utf-8"))
+    return int(state["global_step"])

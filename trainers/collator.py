@@ -28,6 +28,7 @@ from trainers.samples import Message, Sample, SampleError
 logger = logging.getLogger(__name__)
 
 IGNORED = -100
+_MEAN_AND_DEVIATION = 0.5
 VISION = ("as_is", "any", "both")
 
 
@@ -56,12 +57,23 @@ class Encoder:
     Args:
         processor: of LLaVA-OneVision.
         pixel_dtype: what pixels are stored as; half precision halves what workers hand over.
+
+    Raises:
+        ValueError: the processor has not the published mean and deviation, 0.5 each: the class's
+            defaults are those of another vision tower, and pixels would silently be off.
     """
 
     def __init__(self, processor: Any, pixel_dtype: torch.dtype = torch.float32) -> None:
         self.processor = processor
         self.tokenizer = processor.tokenizer
         self.pixel_dtype = pixel_dtype
+        for part in (processor.image_processor, processor.video_processor):
+            scale = (*part.image_mean, *part.image_std)
+            if any(value != _MEAN_AND_DEVIATION for value in scale):
+                raise ValueError(
+                    f"{type(part).__name__} has mean {part.image_mean} and deviation "
+                    f"{part.image_std}, expected {_MEAN_AND_DEVIATION} each as published"
+                )
 
     def __call__(self, sample: Sample) -> Encoded:
         """Encode a sample.

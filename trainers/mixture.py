@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from glob import glob
 from pathlib import Path
@@ -274,6 +274,16 @@ class Mixture:
         """Return how many samples every source gives."""
         owners = np.bincount(self.places[0], minlength=len(self.sources))
         return {s.config.name: int(n) for s, n in zip(self.sources, owners, strict=True)}
+
+    def held_out_ids(self) -> list[str]:
+        """Return the ids of the records that training parts of sources leave out."""
+        found: list[str] = []
+        for source in self.sources:
+            if source.config.held_out and source.config.part == "train":
+                other = replace(source.config, part="held_out")
+                rest = Source(other, source.data_root, source.max_frames)
+                found += [record_id(rest.records[int(row)], str(row)) for row in rest.kept]
+        return found
 
     def lengths(self, frame_tokens: int) -> NDArray[np.int64]:
         """Return about how many tokens every sample has, for grouping samples of like length.

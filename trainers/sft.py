@@ -29,7 +29,7 @@ from trainers import checkpoints
 from trainers.arguments import DataArguments, ModelArguments, SftArguments, parse
 from trainers.collator import Collator, Encoder, tokens_per_frame
 from trainers.dry_run import describe
-from trainers.evaluation import bench_callback
+from trainers.evaluation import BenchCallback
 from trainers.mixture import Mixture, stream
 from trainers.trainer import StVlmTrainer
 
@@ -56,6 +56,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.stdout.write(describe(mixture, processor, data_args, model_args, training_args))
         return
     resume_from = find_checkpoint(training_args)
+    with training_args.main_process_first(desc="finding the samples"):
+        if not data_args.streaming:
+            mixture.prepare()
+            write_held_out(mixture, training_args)
     train_dataset = as_dataset(mixture, processor, data_args, training_args, resume_from)
     eval_dataset = None
     mixtures = [mixture]
@@ -87,11 +91,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         peft_config=get_peft_config(model_args),
     )
     if bench_args.bench is not None:
-        trainer.add_callback(bench_callback(trainer, bench_args, data_args.max_frames))
+        trainer.add_callback(BenchCallback(trainer, bench_args, data_args.max_frames))
     trainer.train(resume_from_checkpoint=None if resume_from is None else str(resume_from))
 
     # The result, loadable by ``from_pretrained``
     trainer.save_model()
+    trainer.save_state()
     trainer.accelerator.wait_for_everyone()
     trainer.accelerator.end_training()
 
@@ -102,6 +107,15 @@ def references(mixture: Mixture, part: int = 0, **columns: Any) -> Dataset:
     n = len(owner)
     numbers = {"source": owner, "row": row, "place": np.arange(n), "part": np.full(n, part)}
     return Dataset.from_dict({**numbers, **columns})
+
+
+def write_held_out(mixture: Mixture, args: SftArguments) -> None:
+    """Write the ids that sources hold out, so that a test can ask exactly these."""
+    ids = mixture.held_out_ids()
+    if ids and args.should_save:
+        Path(args.output_dir).mkdir(parents=True, exist_ok=True)
+        listed = "".join(f"{name}\n" for name in ids)
+        (Path(args.output_dir) / "held_out_ids.txt").write_text(listed, encoding="utf-8")
 
 
 def as_dataset(

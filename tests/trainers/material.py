@@ -152,3 +152,24 @@ def write_vlm4d(folder: Path, n: int = 6) -> Path:
                 "answer": "right"})  # fmt: skip
         (folder / "data" / f"{split}_mc.json").write_text(json.dumps(entries))
     return folder
+
+
+def write_all(root: Path) -> None:
+    """Write a few samples of every form."""
+    write_rows(root / "stkit", [row(k, 4 + k % 3) for k in range(12)])
+    write_llava_video(root / "llava_video")
+    write_llava_onevision(root / "llava_onevision")
+    write_openspatial(root / "openspatial")
+    write_vlm4d(root / "vlm4d")
+
+
+def sources() -> list[dict[str, Any]]:
+    """The sources that ``write_all`` writes."""
+    return [
+        {"name": "stkit", "path": "stkit"},
+        {"name": "llava-video", "path": "llava_video/*.json", "format": "llava"},
+        {"name": "llava-onevision", "path": "llava_onevision/mix.json", "format": "llava"},
+        {"name": "openspatial", "path": "openspatial/result_10_depth_convs.json",
+         "media": "openspatial/images", "format": "openspatial"},
+        {"name": "vlm4d", "path": "vlm4d", "format": "vlm4d", "split": "both", "held_out": 0.34},
+    ]  # fmt: skip
