@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["even_shares", "largest_remainder", "nested_shares", "split_by_source"]
+__all__ = ["even_shares", "nested_shares", "split_by_source"]
 
 IntArray = npt.NDArray[np.int64]
 Cell = tuple[str, ...]
 
 
-def even_shares(capacity: Sequence[int], total: int, ranks: Sequence[int]) -> list[int]:
+def even_shares(
+    capacity: Sequence[int], total: int, ranks: Sequence[int | tuple[int, int]]
+) -> list[int]:
     """Share ``total`` out evenly, nobody over capacity; what one cannot take the others get.
 
     Args:
@@ -45,12 +48,15 @@ def nested_shares(capacity: Mapping[Cell, int], total: int, seed: int) -> dict[C
 
     The first parts of the cells' names share evenly, then the second parts within each of them,
     and so on. A shortage deep down is topped up by its nearest relatives first, so that the first
-    level (the answer) stays as even as the candidates allow.
+    level (the answer) stays as even as the candidates allow. What does not come out even goes to
+    the part that has got least elsewhere, so that each level is even over all cells as well.
     """
-    return _nested(dict(capacity), total, seed, ())
+    return _nested(dict(capacity), total, seed, (), Counter())
 
 
-def _nested(capacity: dict[Cell, int], total: int, seed: int, above: Cell) -> dict[Cell, int]:
+def _nested(
+    capacity: dict[Cell, int], total: int, seed: int, above: Cell, given: Counter[tuple[int, str]]
+) -> dict[Cell, int]:
     if all(len(cell) == len(above) for cell in capacity):
         return {cell: min(total, count) for cell, count in capacity.items()}
     branches: dict[str, dict[Cell, int]] = {}
@@ -60,27 +66,18 @@ def _nested(capacity: dict[Cell, int], total: int, seed: int, above: Cell) -> di
     shares = even_shares(
         [sum(branches[name].values()) for name in names],
         total,
-        [_rank(seed, (*above, name)) for name in names],
+        [(given[len(above), name], _rank(seed, (*above, name))) for name in names],
     )
     result: dict[Cell, int] = {}
     for name, share in zip(names, shares, strict=True):
-        result.update(_nested(branches[name], share, seed, (*above, name)))
+        given[len(above), name] += share
+        result.update(_nested(branches[name], share, seed, (*above, name), given))
     return result
 
 
 def _rank(seed: int, cell: Cell) -> int:
     text = "\x1f".join((str(seed), *cell))
     return int.from_bytes(hashlib.sha256(text.encode("utf-8")).digest()[:8], "big")
-
-
-def largest_remainder(shares: Mapping[str, float], total: int) -> dict[str, int]:
-    """Turn shares that sum to 1 into whole numbers that sum to ``total``."""
-    exact = {name: share * total for name, share in shares.items()}
-    counts = {name: int(value) for name, value in exact.items()}
-    by_remainder = sorted(exact, key=lambda name: (counts[name] - exact[name], name))
-    for name in by_remainder[: total - sum(counts.values())]:
-        counts[name] += 1
-    return counts
 
 
 def split_by_source(available: IntArray, per_cell: IntArray, per_source: IntArray) -> IntArray:

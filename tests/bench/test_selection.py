@@ -12,7 +12,6 @@ from hypothesis.extra.numpy import arrays
 from stkit_bench.selection import PUBLISHED_SOURCE_SHARES, SelectionConfig, select
 from stkit_bench.selection.allocate import (
     even_shares,
-    largest_remainder,
     nested_shares,
     split_by_source,
 )
@@ -100,13 +99,14 @@ def test_nested_shares_keep_the_first_level_even():
     assert shares == {("a", "x"): 1, ("a", "y"): 19, ("b", "x"): 10, ("b", "y"): 10}
 
 
-def test_largest_remainder_of_the_published_shares():
-    assert largest_remainder(PUBLISHED_SOURCE_SHARES, 200) == {
-        "nuplan": 150,
-        "nuscenes": 25,
-        "argoverse2": 11,
-        "ego_exo4d": 14,
-    }
+def test_nested_shares_are_even_over_all_cells_at_every_level():
+    cells = [(a, p, c) for a in "12" for p in "ml" for c in "rgbyo"]
+    shares = nested_shares(dict.fromkeys(cells, 100), 14, seed=3)
+    for place, expected in ((0, {7}), (1, {7}), (2, {2, 3})):
+        totals = {}
+        for cell, share in shares.items():
+            totals[cell[place]] = totals.get(cell[place], 0) + share
+        assert set(totals.values()) == expected
 
 
 def test_sources_reach_their_numbers_where_they_can():
