@@ -308,6 +308,20 @@ def test_a_sports_source_takes_its_share_from_the_tasks_that_it_has():
     assert {count.selected for count in clocks.values()} <= {5, 6}
 
 
+def test_ten_sources_have_their_shares_within_a_question():
+    names = [f"driving{number}" for number in range(9)]
+    weights = dict(zip([*names, "ego_exo4d"], (40, 20, 10, 8, 7, 5, 4, 3, 2, 11), strict=True))
+    shares = {name: weight / 110 for name, weight in weights.items()}
+    report = select(candidates_of(dict.fromkeys(weights, 96)), 80, shares, seed=5).report
+    assert report.complete
+    for name, share in shares.items():
+        assert abs(report.sources[name].selected - share * 560) < 1
+    for task in report.tasks.values():
+        for counts in task.labels.values():
+            chosen = [count.selected for count in counts.values()]
+            assert max(chosen) - min(chosen) <= 1
+
+
 def test_a_source_with_too_few_of_one_task_gives_more_of_the_others():
     rows = candidates_of({"nuplan": 240, "nuscenes": 240})
     few = [
