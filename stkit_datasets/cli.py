@@ -1,4 +1,4 @@
-"""The ``stkit`` command: build rows, explain one."""
+"""The ``stkit`` command: build rows, explain one, export and publish them."""
 
 from __future__ import annotations
 
@@ -42,6 +42,8 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     _add_build(commands)
     _add_explain(commands)
+    _add_export(commands)
+    _add_push(commands)
     return parser
 
 
@@ -163,6 +165,73 @@ def _explain(arguments: argparse.Namespace) -> int:
 
     write_text(target, picture(row))
     sys.stdout.write(f"picture: {target}\n")
+    return 0
+
+
+def _add_export(commands: Any) -> None:
+    export = commands.add_parser(
+        "export", help="make a built folder ready to be passed on: shards with video, and a card"
+    )
+    export.set_defaults(run=_export)
+    export.add_argument("built", type=Path, metavar="BUILT_DIR", help="what `stkit build` wrote")
+    export.add_argument("--out", type=Path, required=True, help="folder to write to")
+    export.add_argument(
+        "--include-video",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="SOURCE",
+        help="put video of this source in although its licence restricts it: you vouch for it",
+    )
+
+
+def _export(arguments: argparse.Namespace) -> int:
+    from stkit_datasets.export import ExportConfig, export
+    from stkit_datasets.licences import agreement
+
+    named = tuple(sorted(set(arguments.include_video)))
+    config = ExportConfig(arguments.built, arguments.out, named)
+    for source in named:
+        sys.stdout.write(agreement(source) + "\n")
+    manifest = export(config)
+    sys.stdout.write(manifest.to_text() + "\n")
+    return 0
+
+
+def _add_push(commands: Any) -> None:
+    push = commands.add_parser("push", help="upload an export to the Hugging Face Hub")
+    push.set_defaults(run=_push)
+    push.add_argument("folder", type=Path, metavar="DIR", help="what `stkit export` wrote")
+    push.add_argument("repository", metavar="ORG/NAME", help="the data set; made if not there")
+    push.add_argument("--private", action="store_true", help="make it a private one")
+    push.add_argument("--dry-run", action="store_true", help="list what would go, contact nobody")
+    push.add_argument(
+        "--token-env",
+        default="HF_TOKEN",
+        metavar="NAME",
+        help="the environment variable that holds your token (default HF_TOKEN)",
+    )
+    push.add_argument(
+        "--share",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="SOURCE",
+        help="publish rows of a source that is under an agreement with its owner",
+    )
+
+
+def _push(arguments: argparse.Namespace) -> int:
+    from stkit_datasets.hub import check_target, prepare, push
+
+    upload = prepare(arguments.folder)
+    terms = {"private": arguments.private, "share": tuple(arguments.share)}
+    check_target(upload, arguments.repository, **terms)
+    if arguments.dry_run:
+        sys.stdout.write(upload.to_text() + f"\nwould go to {arguments.repository}\n")
+        return 0
+    address = push(upload, arguments.repository, token_env=arguments.token_env, **terms)
+    sys.stdout.write(f"{address}\n")
     return 0
 
 

@@ -41,7 +41,7 @@ class Licence:
     video: bool = False
 
 
-_MOTIONAL = "CC BY-NC-SA 4.0 with Motional's terms of use"
+_MOTIONAL = "CC BY-NC-SA 4.0 with Motional's terms"
 
 LICENCES: dict[str, Licence] = {
     "argoverse2": Licence(
@@ -51,7 +51,7 @@ LICENCES: dict[str, Licence] = {
         "BDD100K", "other", "the licence of the Regents of the University of California",
         Sharing.OWNER,
     ),
-    "custom": Licence("your own data", "other", "yours", Sharing.OWNER),
+    "custom": Licence("data of your own", "other", "the terms of its owner", Sharing.OWNER),
     "ego_exo4d": Licence(
         "Ego-Exo4D", "other", "a licence agreement that each user signs", Sharing.OWNER
     ),

@@ -35,7 +35,12 @@ def writing(path: Path, schema: pa.Schema) -> Iterator[pq.ParquetWriter]:
     """
     with (
         atomic.replacing(path) as temporary,
-        pq.ParquetWriter(temporary, schema, dictionary_pagesize_limit=_DICTIONARY_BYTES) as writer,
+        pq.ParquetWriter(
+            temporary,
+            schema,
+            dictionary_pagesize_limit=_DICTIONARY_BYTES,
+            write_page_checksum=True,
+        ) as writer,
     ):
         yield writer
 
@@ -58,6 +63,6 @@ def row_groups(tables: Iterable[pa.Table], rows: int) -> Iterator[pa.Table]:
 
 def tables_of(path: Path) -> Iterator[pa.Table]:
     """Yield the row groups of a file of ours."""
-    file = pq.ParquetFile(path)
-    for index in range(file.num_row_groups):
-        yield file.read_row_group(index)
+    with pq.ParquetFile(path, page_checksum_verification=True) as file:
+        for index in range(file.num_row_groups):
+            yield file.read_row_group(index)
