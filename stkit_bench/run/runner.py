@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
@@ -269,17 +268,18 @@ class _Answered:
 def _summary(
     job: _Job, kept: Mapping[str, Mapping[str, Any]], n_questions: int, seconds: float
 ) -> RunSummary:
-    kinds = [line["error"]["kind"] for line in kept.values() if line["error"] is not None]
+    whole = Tally(job.tally.budget)
+    whole.add(kept.values())
     return RunSummary(
         n_questions=n_questions,
-        n_answered=len(kept) - len(kinds),
+        n_answered=len(kept) - whole.failures.total(),
         n_asked=job.n_asked,
-        failures=dict(sorted(Counter(kinds).items())),
+        failures=dict(sorted(whole.failures.items())),
         stopped=job.stopped,
         seconds=seconds,
-        input_tokens=job.tally.input_tokens,
-        output_tokens=job.tally.output_tokens,
-        cost=job.tally.cost,
+        input_tokens=whole.input_tokens,
+        output_tokens=whole.output_tokens,
+        cost=whole.cost,
     )
 
 

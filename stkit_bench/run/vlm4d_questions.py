@@ -133,11 +133,6 @@ class Vlm4dQuestions:
 
 def _at_rate(times_s: Sequence[float], fps: float) -> list[float]:
     """Return the time of the frame on screen at 0, 1/fps, 2/fps and so on."""
-    found: list[float] = []
-    wanted = 0
-    for time_s, next_s in zip(times_s, [*times_s[1:], np.inf], strict=True):
-        if wanted / fps < next_s - _ROUNDING_S:
-            found.append(time_s)
-            while wanted / fps < next_s - _ROUNDING_S and next_s != np.inf:
-                wanted += 1
-    return found
+    wanted_s = np.arange(int((times_s[-1] + _ROUNDING_S) * fps) + 1) / fps
+    places = np.searchsorted(times_s, wanted_s + _ROUNDING_S, side="right") - 1
+    return [times_s[place] for place in np.unique(places).tolist()]
