@@ -10,12 +10,26 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from stkit_bench.commands import build, compare, demo, run, score, select, vlm4d
+from stkit_bench.commands import (
+    agree,
+    breakdown,
+    build,
+    compare,
+    demo,
+    robustness,
+    run,
+    score,
+    select,
+    vlm4d,
+)
 from stkit_datasets.cli import stop_quietly
 
 __all__ = ["main"]
 
-_COMMANDS = (build, run, score, compare, select, demo, vlm4d)
+_COMMANDS = (
+    *(build, run, score, compare, breakdown, robustness, agree),
+    *(select, demo, vlm4d),
+)
 
 
 class _Version(argparse.Action):

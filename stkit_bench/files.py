@@ -25,6 +25,11 @@ __all__ = [
 _ROWS_PER_BATCH = 100
 #: Columns that neither scoring nor selecting needs, and that may be gigabytes.
 _HEAVY = ("video", "messages", "prompt", "answer", "frames", "provenance", "timestamps_s")
+#: What scores are broken down by, and what the baselines go by.
+_ATTRIBUTES = (
+    *("split", "scene_id", "camera", "form", "polarity", "fps", "duration_s", "domain"),
+    *("occluded", "n_objects", "object_count", "camera_motion", "object_size"),
+)
 
 
 class FileError(ValueError):
@@ -74,7 +79,8 @@ def read_answers(path: Path, references: Sequence[Mapping[str, Any]] | None = No
         path: each line is an object with ``id`` and ``response`` (text, or null for none) and,
             when no references are given, ``task``, ``target`` (or its fields) and ``question``.
         references: what the answers are to; each needs an ``id``. A question without a line has
-            the response None.
+            the response None. A line's own ``question`` goes before the reference's, as it is what
+            was asked: it may be a paraphrase.
 
     Raises:
         FileError: the file and line, and the rule that is broken.
@@ -83,6 +89,7 @@ def read_answers(path: Path, references: Sequence[Mapping[str, Any]] | None = No
     seen: dict[str, int] = {}
     found: list[dict[str, Any]] = []
     responses: list[str | None] = [] if references is None else [None] * len(references)
+    asked: dict[str, str] = {}
     for number, line in read_jsonl(path):
         identity, response = _answer(path, number, line)
         if identity in seen:
@@ -93,11 +100,15 @@ def read_answers(path: Path, references: Sequence[Mapping[str, Any]] | None = No
             responses.append(response)
         elif identity in known:
             responses[known[identity]] = response
+            if isinstance(line.get("question"), str):
+                asked[identity] = line["question"]
         else:
             raise FileError(path, f"id {identity!r} is not among the references", number)
     if not seen:
         raise FileError(path, "holds no answers")
-    return Answers(found if references is None else [dict(r) for r in references], responses)
+    if references is not None:
+        found = [{**r, "question": asked.get(r["id"], r.get("question"))} for r in references]
+    return Answers(found, responses)
 
 
 def read_references(path: Path) -> list[dict[str, Any]]:
@@ -244,7 +255,11 @@ def _numbered_rows(path: Path) -> Iterator[tuple[int | None, Mapping[str, Any]]]
     if path.is_dir() or path.suffix == ".parquet":
         for row in read_table(
             path,
-            ("id", "cluster", "source", "clip_id", "task", "question", "target", *TARGET_FIELDS),
+            (
+                *("id", "cluster", "source", "clip_id", "task", "question", "target"),
+                *TARGET_FIELDS,
+                *_ATTRIBUTES,
+            ),
         ).to_pylist():
             yield None, row
     else:

@@ -2,36 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from stkit_bench import published
+from stkit_bench.blind import AVERAGE, Blind
 from stkit_bench.results import Comparison, Difference, Interval, Scores, TaskScores
 from stkit_datasets.tasks.names import TASKS
 
-__all__ = ["comparison_text", "published_text", "scores_text"]
+__all__ = ["columns", "comparison_text", "percent_interval", "published_text", "scores_text"]
 
 #: The papers' abbreviations, in the order of the tasks.
 _SHORT = ("TD", "TS", "MD", "DT", "TDC", "TSC", "MDC")
 
 
-def scores_text(scores: Scores, reader: str) -> str:
-    """Return the scores as a table, with what was not read or not answered below it."""
+def scores_text(scores: Scores, reader: str, blind: Blind | None = None) -> str:
+    """Return the scores as a table, with what was not read or not answered below it.
+
+    Args:
+        scores: of some questions.
+        reader: who read the responses.
+        blind: of the same questions; its accuracies stand in columns of their own.
+    """
+    beside = {} if blind is None else blind.accuracies()
     lines = [
         f"{scores.n} questions on {scores.n_clusters} clips, reader: {reader}, "
         f"{scores.level:.0%} intervals from {scores.n_resamples} resamples of clips",
         "",
     ]
-    rows: list[tuple[str, ...]] = [("task", "n", "coverage", "accuracy %", "", "error")]
-    rows += [_task_row(task) for task in scores.tasks.values()]
+    rows: list[tuple[str, ...]] = [("task", "n", "coverage", "accuracy %", "", *beside, "error")]
+    rows += [_task_row(task, beside) for task in scores.tasks.values()]
     average = scores.average_of_present
     if average is not None:
         complete = scores.average_accuracy is not None
         name = "average" if complete else f"average of {len(scores.average_over)} tasks only"
-        interval = _percent_interval(scores.average_of_present_interval)
-        rows.append(
-            (name, str(scores.n), _share(scores.coverage), f"{100 * average:.1f}", interval, "")
-        )
-    lines += _columns(rows, right=(1, 2, 3))
+        interval = percent_interval(scores.average_of_present_interval)
+        blinds = (_percent(by[AVERAGE]) for by in beside.values())
+        figures = (str(scores.n), _share(scores.coverage), _percent(average), interval)
+        rows.append((name, *figures, *blinds, ""))
+    lines += columns(rows, right=(1, 2, 3, *range(5, 5 + len(beside))))
+    if beside:
+        lines += ["", f"{', '.join(beside)}: accuracy in percent without seeing a video"]
+    if scores.reader_failures:
+        lines += ["", f"the reader failed on: {scores.reader_failures} (not scored)"]
     if scores.missing_tasks:
         lines += ["", f"no question of: {', '.join(scores.missing_tasks)}"]
     if scores.n_unanswered:
@@ -60,23 +72,34 @@ def published_text(scores: Scores, name: str) -> str:
             for row in table.rows
         ]
         lines += ["", f"{table.source} (answers read by {table.reader})"]
-        lines += _columns(rows, right=range(1, 9))
+        lines += columns(rows, right=range(1, 9))
     return "\n".join(lines) + "\n"
 
 
-def comparison_text(comparison: Comparison, name_a: str, name_b: str) -> str:
-    """Return the paired differences as a table."""
-    rows: list[tuple[str, ...]] = [("task", "n", name_a, name_b, "difference", "", "p")]
+def comparison_text(
+    comparison: Comparison, name_a: str, name_b: str, blind: Blind | None = None
+) -> str:
+    """Return the paired differences as a table, beside what sees no video where that is given."""
+    beside = {} if blind is None else blind.accuracies()
+    rows: list[tuple[str, ...]] = [("task", "n", name_a, name_b, "difference", "", "p", *beside)]
     named = dict(comparison.tasks)
     if comparison.average is not None:
         named[f"average of {len(comparison.average_over)} tasks"] = comparison.average
-    rows += [_difference_row(name, difference) for name, difference in named.items()]
+    rows += [
+        (
+            *_difference_row(name, difference),
+            *(_percent(by.get(name, by[AVERAGE])) for by in beside.values()),
+        )
+        for name, difference in named.items()
+    ]
     lines = [
         f"accuracy in percent, {comparison.level:.0%} intervals of the paired difference from "
         f"{comparison.n_resamples} resamples of {comparison.n_clusters} clips",
         "",
-        *_columns(rows, right=(1, 2, 3, 4)),
+        *columns(rows, right=(1, 2, 3, 4, *range(7, 7 + len(beside)))),
     ]
+    if comparison.reader_failures:
+        lines += ["", f"the reader failed on: {comparison.reader_failures} (left out for both)"]
     return "\n".join(lines) + "\n"
 
 
@@ -87,12 +110,12 @@ def _difference_row(name: str, difference: Difference) -> tuple[str, ...]:
         f"{100 * difference.accuracy_a:.1f}",
         f"{100 * difference.accuracy_b:.1f}",
         f"{100 * difference.difference:+.1f}",
-        _percent_interval(difference.interval),
+        percent_interval(difference.interval),
         "" if difference.p_value is None else f"{difference.p_value:.3f}",
     )
 
 
-def _task_row(task: TaskScores) -> tuple[str, ...]:
+def _task_row(task: TaskScores, beside: Mapping[str, Mapping[str, float]]) -> tuple[str, ...]:
     error = ""
     if task.mae is not None:
         error = f"MAE {task.mae:.2f} {task.mae_unit}{_interval(task.mae_interval)}"
@@ -103,7 +126,8 @@ def _task_row(task: TaskScores) -> tuple[str, ...]:
         str(task.n),
         _share(task.coverage),
         f"{100 * task.accuracy:.1f}",
-        _percent_interval(task.accuracy_interval),
+        percent_interval(task.accuracy_interval),
+        *(_percent(by.get(task.task)) for by in beside.values()),
         error,
     )
 
@@ -112,7 +136,12 @@ def _share(value: float | None) -> str:
     return "" if value is None else f"{value:.1%}"
 
 
-def _percent_interval(interval: Interval | None) -> str:
+def _percent(value: float | None) -> str:
+    return "-" if value is None or value != value else f"{100 * value:.1f}"
+
+
+def percent_interval(interval: Interval | None) -> str:
+    """Write an interval of shares in percent, in brackets."""
     return "" if interval is None else f"[{100 * interval[0]:.1f}, {100 * interval[1]:.1f}]"
 
 
@@ -120,7 +149,8 @@ def _interval(interval: Interval | None) -> str:
     return "" if interval is None else f" [{interval[0]:.2f}, {interval[1]:.2f}]"
 
 
-def _columns(rows: Sequence[Sequence[str]], right: Sequence[int]) -> list[str]:
+def columns(rows: Sequence[Sequence[str]], right: Sequence[int]) -> list[str]:
+    """Return lines in which the cells stand below one another, those of ``right`` to the right."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return [
         "  ".join(

@@ -8,7 +8,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from stkit_bench.commands.score import add_bootstrap_options
+from stkit_bench.commands.loading import (
+    add_bootstrap_options,
+    add_reader_options,
+    bootstrap,
+    load,
+    opened,
+    read,
+    status,
+)
 
 __all__ = ["add_parser", "run"]
 
@@ -18,7 +26,8 @@ def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "compare",
         help="compare two files of answers to the same questions",
-        description="How much more accurate A is than B, question by question.",
+        description="How much more accurate A is than B, question by question, with an interval "
+        "and a p-value from resampled clips.",
     )
     parser.add_argument("a", metavar="A", type=Path, help="JSONL file of answers")
     parser.add_argument("b", metavar="B", type=Path, help="JSONL file of answers")
@@ -30,36 +39,24 @@ def add_parser(subparsers: Any) -> None:
     )
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     add_bootstrap_options(parser)
+    add_reader_options(parser)
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the paired difference."""
-    from stkit_bench.files import read_answers, read_references
-    from stkit_bench.reading import read_response
+    from stkit_bench.blind import Blind
     from stkit_bench.scoring import compare
     from stkit_bench.text import comparison_text
 
-    given = arguments.references
-    a = read_answers(arguments.a, None if given is None else read_references(given))
-    b = read_answers(arguments.b, a.references)
-    readings_a, readings_b = (
-        [
-            None if text is None else read_response(r["task"], text, r.get("question"))
-            for text, r in zip(answers.responses, a.references, strict=True)
-        ]
-        for answers in (a, b)
-    )
-    result = compare(
-        a.references,
-        readings_a,
-        readings_b,
-        n_resamples=arguments.n_resamples,
-        level=arguments.level,
-        seed=arguments.seed,
-    )
+    a = load(arguments.a, arguments.references)
+    b = load(arguments.b, a.references)
+    with opened(arguments) as reader:
+        readings_a, readings_b = read(reader, a), read(reader, b)
+    result = compare(a.references, readings_a, readings_b, **bootstrap(arguments))
     if arguments.json:
         sys.stdout.write(json.dumps(result.to_dict(), indent=2, allow_nan=False) + "\n")
     else:
-        sys.stdout.write(comparison_text(result, arguments.a.stem, arguments.b.stem))
-    return 0
+        blind = Blind.of(a.references, seed=arguments.seed)
+        sys.stdout.write(comparison_text(result, arguments.a.stem, arguments.b.stem, blind))
+    return status(result.reader_failures)

@@ -8,15 +8,28 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from stkit_bench.commands.loading import (
+    add_bootstrap_options,
+    add_reader_options,
+    bootstrap,
+    load,
+    opened,
+    read,
+    status,
+)
+
 if TYPE_CHECKING:
+    from stkit_bench.blind import Blind
+    from stkit_bench.readers import Reader
     from stkit_bench.results import Scores
 
 __all__ = ["add_bootstrap_options", "add_parser", "run"]
 
 _DESCRIPTION = """
-Read free-text answers by rules and score them. FILE is JSONL: one object a line with "id",
-"response" (text, or null for none) and, unless --references is given, "task", "target" and
-"question".
+Read free-text answers and score them. FILE is JSONL: one object a line with "id", "response" (text,
+or null for none) and, unless --references is given, "task", "target" and "question". A response
+that cannot be read counts as wrong; one that a language model as reader failed on is not scored,
+and the exit status is then 1.
 """
 
 
@@ -38,72 +51,58 @@ def add_parser(subparsers: Any) -> None:
         "--published", action="store_true", help="print the papers' rows beside the scores"
     )
     add_bootstrap_options(parser)
+    add_reader_options(parser)
     parser.set_defaults(run=run)
-
-
-def add_bootstrap_options(parser: argparse.ArgumentParser) -> None:
-    """Add ``--n-resamples``, ``--level`` and ``--seed``."""
-    parser.add_argument(
-        "--n-resamples", type=int, default=1000, help="bootstrap resamples (default: 1000)"
-    )
-    parser.add_argument(
-        "--level", type=float, default=0.95, help="level of the intervals (default: 0.95)"
-    )
-    parser.add_argument("--seed", type=int, default=0, help="of the bootstrap (default: 0)")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Score the file; print and write what was asked for."""
-    from stkit_bench.files import write_text
+    from stkit_bench.blind import Blind
+    from stkit_bench.files import FileError, write_text
+    from stkit_bench.scoring import score
 
-    scores = _score(arguments)
-    result = _result(scores)
+    answers = load(arguments.file, arguments.references)
+    with opened(arguments) as reader:
+        try:
+            blind = Blind.of(answers.references, seed=arguments.seed)
+            readings = read(reader, answers)
+            scores = score(answers.references, readings, **bootstrap(arguments))
+        except ValueError as error:
+            if reader.name != "rules":
+                raise
+            raise FileError(arguments.references or arguments.file, str(error)) from error
+        result = _result(scores, reader, blind)
     text = json.dumps(result, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     if arguments.out is not None:
         write_text(arguments.out, text)
-    sys.stdout.write(text if arguments.json else _text(scores, arguments))
-    return 0
+    sys.stdout.write(text if arguments.json else _text(scores, reader, blind, arguments))
+    return status(scores.reader_failures)
 
 
-def _score(arguments: argparse.Namespace) -> Scores:
-    from stkit_bench.files import FileError, read_answers, read_references
-    from stkit_bench.reading import read_response
-    from stkit_bench.scoring import score
-
-    given = arguments.references
-    answers = read_answers(arguments.file, None if given is None else read_references(given))
-    readings = [
-        None if text is None else read_response(r["task"], text, r.get("question"))
-        for text, r in zip(answers.responses, answers.references, strict=True)
-    ]
-    try:
-        return score(
-            answers.references,
-            readings,
-            n_resamples=arguments.n_resamples,
-            level=arguments.level,
-            seed=arguments.seed,
-        )
-    except ValueError as error:
-        raise FileError(given or arguments.file, str(error)) from error
-
-
-def _result(scores: Scores) -> dict[str, Any]:
+def _result(scores: Scores, reader: Reader, blind: Blind) -> dict[str, Any]:
     from stkit_bench import __version__
-    from stkit_bench.reading import READER_VERSION
 
     return {
         **scores.to_dict(),
-        "reader": {"name": "rules", "version": READER_VERSION},
+        "blind": _without_nan(blind.accuracies()),
+        "reader": reader.describe(),
         "stkit_version": __version__,
     }
 
 
-def _text(scores: Scores, arguments: argparse.Namespace) -> str:
-    from stkit_bench.reading import READER_VERSION
+def _without_nan(blind: dict[str, dict[str, float]]) -> dict[str, dict[str, float | None]]:
+    return {
+        name: {task: None if value != value else value for task, value in by.items()}
+        for name, by in blind.items()
+    }
+
+
+def _text(scores: Scores, reader: Reader, blind: Blind, arguments: argparse.Namespace) -> str:
     from stkit_bench.text import published_text, scores_text
 
-    parts = [scores_text(scores, f"rules {READER_VERSION}")]
+    told = reader.describe()
+    name = f"rules {told['version']}" if reader.name == "rules" else reader.name
+    parts = [scores_text(scores, name, blind)]
     if arguments.published:
         parts.append(published_text(scores, arguments.file.stem))
     return "\n".join(parts)

@@ -1,0 +1,103 @@
+"""What the commands that score share: the reader's options, and answers beside their references."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from stkit_bench.files import Answers
+    from stkit_bench.readers import Reader
+    from stkit_bench.reading import Reading
+
+__all__ = [
+    "add_bootstrap_options",
+    "add_reader_options",
+    "bootstrap",
+    "load",
+    "opened",
+    "read",
+    "status",
+]
+
+
+def add_bootstrap_options(parser: argparse.ArgumentParser) -> None:
+    """Add ``--n-resamples``, ``--level`` and ``--seed``."""
+    parser.add_argument(
+        "--n-resamples", type=int, default=1000, help="bootstrap resamples (default: 1000)"
+    )
+    parser.add_argument(
+        "--level", type=float, default=0.95, help="level of the intervals (default: 0.95)"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of the bootstrap (default: 0)")
+
+
+def bootstrap(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return what :func:`add_bootstrap_options` added, as keyword arguments of scoring."""
+    return {name: getattr(arguments, name) for name in ("n_resamples", "level", "seed")}
+
+
+def add_reader_options(parser: argparse.ArgumentParser) -> None:
+    """Add ``--reader`` and what a language model as reader needs."""
+    from stkit_bench.readers import add_llm_options
+
+    parser.add_argument(
+        "--reader",
+        default="rules",
+        metavar="NAME",
+        help="rules (default), or llm:MODEL for a language model behind --base-url",
+    )
+    add_llm_options(parser)
+
+
+@contextmanager
+def opened(arguments: argparse.Namespace, name: str | None = None) -> Iterator[Reader]:
+    """Open the reader of ``--reader``, or of this name, and say at the end what it was asked."""
+    from stkit_bench.readers import open_reader, report_text
+
+    reader = open_reader(arguments.reader if name is None else name, arguments)
+    try:
+        yield reader
+    finally:
+        sys.stderr.write(report_text(reader))
+        reader.close()
+
+
+def load(file: Path, references: Path | Sequence[Mapping[str, Any]] | None) -> Answers:
+    """Read answers beside their references, with the settings that they were asked with.
+
+    Args:
+        file: JSONL file of answers.
+        references: the rows that they are to: their file, or as read before; None where the
+            answers hold them.
+
+    Raises:
+        FileError: the file, the line and the rule that is broken.
+    """
+    from stkit_bench.files import Answers, read_answers, read_references
+    from stkit_bench.robustness import asked_with
+
+    known = read_references(references) if isinstance(references, Path) else references
+    answers = read_answers(file, known)
+    settings = asked_with(file)
+    names = [name for name in ("fps", "paraphrased") if name in settings]
+    told: dict[str, Any] = {name: settings[name] for name in names}
+    return Answers([{**r, **told} for r in answers.references], answers.responses)
+
+
+def read(reader: Reader, answers: Answers) -> list[Reading | None]:
+    """Read all responses."""
+    from stkit_bench.readers import read_all
+
+    return read_all(reader, answers.references, answers.responses)
+
+
+def status(reader_failures: int) -> int:
+    """Return the exit status: 1 where the reader failed on a response, as a run's is."""
+    return 1 if reader_failures else 0

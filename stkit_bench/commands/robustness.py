@@ -1,0 +1,90 @@
+"""``stkit-bench robustness``: the same questions asked in other ways, compared with the first."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from stkit_bench.commands.loading import (
+    add_bootstrap_options,
+    add_reader_options,
+    bootstrap,
+    load,
+    opened,
+    read,
+    status,
+)
+
+__all__ = ["add_parser", "run"]
+
+_DESCRIPTION = """
+Compare answers to the same questions asked at other frame rates, in other words, with other boxes
+or with the horizon shifted, each with the first file, question by question. Below stand the first
+file's scores by camera and by box color.
+"""
+_GROUPED = ("camera", "box_color")
+
+
+def add_parser(subparsers: Any) -> None:
+    """Add the command to the parser of ``stkit-bench``."""
+    parser = subparsers.add_parser(
+        "robustness",
+        help="what a frame rate, a paraphrase or a shift costs",
+        description=_DESCRIPTION,
+    )
+    parser.add_argument("base", metavar="BASE", type=Path, help="answers to the questions as built")
+    parser.add_argument(
+        "others", metavar="FILE", type=Path, nargs="+", help="answers to the same, asked otherwise"
+    )
+    parser.add_argument(
+        "--references",
+        type=Path,
+        metavar="ROWS",
+        help="rows that the answers are to; without it BASE must hold them",
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
+    add_bootstrap_options(parser)
+    add_reader_options(parser)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the table."""
+    from stkit_bench.breakdowns import break_down
+    from stkit_bench.robustness import asked_with, robustness, settings_text
+    from stkit_bench.scoring import score
+    from stkit_bench.text_groups import breakdown_text, robustness_text
+
+    options = bootstrap(arguments)
+    base = load(arguments.base, arguments.references)
+    asked = asked_with(arguments.base)
+    with opened(arguments) as reader:
+        readings = read(reader, base)
+        others = {
+            str(path): (
+                settings_text(asked_with(path), asked),
+                read(reader, load(path, base.references)),
+            )
+            for path in arguments.others
+        }
+    scores = score(base.references, readings, **options)
+    variants = robustness(base.references, readings, others, **options)
+    groups = [
+        one for one in break_down(base.references, readings, _GROUPED, **options) if one.tells
+    ]
+    failed = scores.reader_failures + sum(v.comparison.reader_failures for v in variants)
+    if arguments.json:
+        result = {
+            "base": {"name": str(arguments.base), "asked": asked, "scores": scores.to_dict()},
+            "variants": [variant.to_dict() for variant in variants],
+            "by": {one.name: one.to_dict() for one in groups},
+        }
+        text = json.dumps(result, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    else:
+        tables = [robustness_text(arguments.base.stem, scores, variants)]
+        text = "\n".join([*tables, *(breakdown_text(one) for one in groups)])
+    sys.stdout.write(text)
+    return status(failed)

@@ -1,0 +1,118 @@
+"""The same questions asked in other ways: what a frame rate, a paraphrase or a shift costs.
+
+Every file is compared with the first one question by question, so that the difference is that of
+the setting alone.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from stkit_bench.judging import ReadingLike, Reference
+from stkit_bench.results import Comparison
+from stkit_bench.scoring import compare
+
+__all__ = ["Variant", "asked_with", "robustness", "settings_text"]
+
+_NAMES = {
+    "fps": "{} fps",
+    "shots": "{} examples",
+    "max_frames": "at most {} frames",
+}
+_FLAGS = {
+    ("paraphrased", True): "paraphrased",
+    ("paraphrased", False): "not paraphrased",
+    ("boxes", True): "with boxes",
+    ("boxes", False): "without boxes",
+    ("video", True): "with video",
+    ("video", False): "without video",
+}
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One file of answers beside the first.
+
+    Attributes:
+        name: the file's.
+        setting: what differs from the first, in words.
+        comparison: this file (A) with the first (B).
+    """
+
+    name: str
+    setting: str
+    comparison: Comparison
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values that JSON can hold."""
+        return {
+            "name": self.name,
+            "setting": self.setting,
+            "comparison": self.comparison.to_dict(),
+        }
+
+
+def asked_with(answers: Path) -> dict[str, Any]:
+    """Return how the questions of a file of answers were put, as ``stkit-bench run`` wrote it down.
+
+    Empty where there is no ``<name>.run.json`` beside the file, or it holds nothing of the kind.
+    """
+    try:
+        text = answers.with_name(f"{answers.stem}.run.json").read_text(encoding="utf-8")
+        found = json.loads(text)["settings"]["questions"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+    return dict(found) if isinstance(found, Mapping) else {}
+
+
+def settings_text(settings: Mapping[str, Any], base: Mapping[str, Any]) -> str:
+    """Say what differs between two ways of asking, other than in the rows themselves."""
+    from stkit_bench.run.settings import differences
+
+    told = []
+    for name, _, value in differences(base, settings):
+        if (name, value) in _FLAGS:
+            told.append(_FLAGS[name, value])
+        elif name in _NAMES and value is not None:
+            told.append(_NAMES[name].format(value))
+        elif name == "rows":
+            told.append("other rows")
+        else:
+            told.append(f"{name} {json.dumps(value)}")
+    return ", ".join(told)
+
+
+def robustness(
+    references: Sequence[Reference],
+    base: Sequence[ReadingLike | None],
+    others: Mapping[str, tuple[str, Sequence[ReadingLike | None]]],
+    *,
+    n_resamples: int = 1000,
+    level: float = 0.95,
+    seed: int = 0,
+) -> list[Variant]:
+    """Compare readings of the same questions, asked in other ways, with ``base``.
+
+    Args:
+        references: of the questions.
+        base: readings of the first file.
+        others: by name what differs, and the readings.
+        n_resamples: of the bootstrap.
+        level: of the intervals.
+        seed: of the bootstrap.
+
+    Raises:
+        ValueError: as :func:`stkit_bench.scoring.compare`.
+    """
+    return [
+        Variant(
+            name,
+            setting,
+            compare(references, readings, base, n_resamples=n_resamples, level=level, seed=seed),
+        )
+        for name, (setting, readings) in others.items()
+    ]
