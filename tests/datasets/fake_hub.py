@@ -107,6 +107,8 @@ def _create(hub: FakeHub, body: bytes) -> tuple[int, object]:
 
 
 def _info(hub: FakeHub, body: bytes, name: str) -> tuple[int, object]:
+    if name not in hub.repositories:
+        return 404, {"error": "Repository not found"}
     siblings = [{"rfilename": path} for path in hub.files]
     return 200, {"id": name, "sha": "0" * 40, "siblings": siblings, "private": False, "tags": [],
                  "downloads": 0, "likes": 0, "disabled": False, "gated": False}  # fmt: skip
