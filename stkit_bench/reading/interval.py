@@ -88,7 +88,7 @@ _WHOLE = re.compile(
 )
 #: One of these words stands in each of those.
 _WHOLE_WORDS = frozenset((
-    "throughout", "duration", "length", "entire", "whole", "full", "time", "always", "constantly",
+    "throughout", "duration", "length", "entire", "whole", "full", "always", "constantly",
     "start", "beginning",
 ))  # fmt: skip
 _AT = re.compile(rf"{_T}")
@@ -152,7 +152,8 @@ def _all_intervals(
 ) -> tuple[list[_Interval], bool]:
     found: list[_Interval] = []
     lacks_length = False
-    whole = not _WHOLE_WORDS.isdisjoint(vocabulary(text)) and _WHOLE.search(text) is not None
+    hinted = "all the time" in text or not _WHOLE_WORDS.isdisjoint(vocabulary(text))
+    whole = hinted and _WHOLE.search(text) is not None
     for start, end in sentences(text):
         sentence = text[start:end]
         if not _DIGIT.search(sentence) and not (whole and _WHOLE.search(sentence)):

@@ -38,62 +38,66 @@ _SAYS = re.compile(
 )
 _EQUALS = re.compile(r" *[:=\n]+")
 
-#: Corrections, each behind the words of which one must stand in it.
-_CORRECTIONS: tuple[tuple[tuple[str, ...], re.Pattern[str]], ...] = tuple(
-    (hints, re.compile(pattern))
-    for hints, pattern in (
+#: Corrections, each behind the words of which one must be there and the phrases to look around.
+_CORRECTIONS: tuple[tuple[frozenset[str], tuple[str, ...], re.Pattern[str]], ...] = tuple(
+    (frozenset(words.split()), hints, re.compile(pattern))
+    for words, hints, pattern in (
         (
+            "wait",
             ("wait",),
             r"(?:^|[.!?\n(,;:-] ?|\b(?:no|hmm|oh|but|oops),? )wait\b(?=[,.!:;]| -| no\b| that\b"
             r"| i\b| it\b)(?:[ ,.!:;-]*(?:no|that's|that is|this is|i was|i am|it's)\b"
             r"[^.,;:]{0,40}[.,;:])?",
         ),
         (
+            "thought guessed estimated assumed said got",
             ("i thought", "i guessed", "i estimated", "i assumed", "i said", "i got"),
             r"\b(?:at first|initially|first|originally),? i (?:thought|guessed|estimated|assumed"
             r"|said|got)\b(?:[^.\n]|\.\d){0,80}?(?:\bbut\b|\bhowever\b|\.(?=\s))",
         ),
-        (("scratch that",), r"\bscratch that\b"),
+        ("scratch", ("scratch that",), r"\bscratch that\b"),
         (
+            "correction corrected correcting",
             ("correction", "corrected", "correcting"),
             r"(?:^|[.!?\n] ?)correct(?:ion|ed|ing)[^.\n]{0,20}?:",
         ),
         (
+            "let",
             ("let me re", "let me correct"),
             r"\blet me (?:re-?(?:check|consider|evaluate|examine|calculate|compute|do|think)"
             r"|correct)\b",
         ),
         (
+            "closer second further",
             ("on closer", "on second", "on further", "on a closer", "on a second", "on a further"),
             r"\bon (?:a )?(?:closer|second|further) (?:inspection|look|thought|examination|viewing"
             r"|glance)\b",
         ),
         (
+            "wrong right incorrect correct mistake",
             ("wrong", "not right", "incorrect", "not correct", "a mistake"),
             r"\b(?:that|this|which) ?(?:'s|is|was) (?:wrong|not right|incorrect|not correct"
             r"|a mistake)\b",
         ),
         (
+            "mistake error corrected",
             ("i made", "i see", "i stand"),
             r"\bi (?:made|see) (?:a|an|my) (?:mistake|error)\b|\bi stand corrected\b",
         ),
         (
+            "again",
             (" again",),
             r"\b(?:looking|checking|watching)(?: (?:at )?(?:the |it |more )?\w+)? again\b",
         ),
         (
+            "actually",
             ("actually, no", "actually no", "no, actually", "no actually"),
             r"\b(?:no,? )?actually,? no\b|\bno,? actually\b",
         ),
-        (("i mean",), r"\bi mean(?:t)?\b"),
+        ("mean meant", ("i mean",), r"\bi mean(?:t)?\b"),
     )
 )
-#: One of these words stands in each correction.
-_CORRECTION_WORDS = frozenset((
-    "wait", "thought", "guessed", "estimated", "assumed", "said", "got", "scratch", "correction",
-    "corrected", "correcting", "let", "closer", "second", "further", "wrong", "right", "incorrect",
-    "correct", "mistake", "error", "again", "actually", "mean", "meant",
-))  # fmt: skip
+_CORRECTION_WORDS = frozenset(word for words, _, _ in _CORRECTIONS for word in words)
 
 
 def answer_markers(body: str) -> list[tuple[int, int]]:
@@ -105,11 +109,10 @@ def answer_markers(body: str) -> list[tuple[int, int]]:
         if (span := _marker(body, noun, position))
     ]
     for label, behind in _LABELS:
-        if label in body:
-            for start in _positions(body, label):
-                end = behind.match(body, start + len(label))
-                if end and _opens_line(body[max(0, start - 60) : start]):
-                    found.append((start, end.end()))
+        for start in _positions(body, label):
+            end = behind.match(body, start + len(label))
+            if end and _opens_line(body[max(0, start - 60) : start]):
+                found.append((start, end.end()))
     return sorted(found)
 
 
@@ -140,13 +143,15 @@ def _marker(body: str, noun: str, start: int) -> tuple[int, int] | None:
 def last_correction(body: str) -> int:
     """Return the offset behind the last words with which the model corrects itself, else 0."""
     last = 0
-    if _CORRECTION_WORDS.isdisjoint(vocabulary(body)):
+    said = vocabulary(body)
+    if _CORRECTION_WORDS.isdisjoint(said):
         return last
-    for hints, pattern in _CORRECTIONS:
+    for words, hints, pattern in _CORRECTIONS:
+        if words.isdisjoint(said):
+            continue
         for hint in hints:
-            if hint in body:
-                for position in _positions(body, hint):
-                    window = (max(0, position - 40), position + 140)
-                    for match in pattern.finditer(body, *window):
-                        last = max(last, match.end())
+            for position in _positions(body, hint):
+                window = (max(0, position - 40), position + 140)
+                for match in pattern.finditer(body, *window):
+                    last = max(last, match.end())
     return last

@@ -123,7 +123,7 @@ _BULLET = re.compile(
 )
 _STEP = re.compile(r"\b(?:step|phase|part|section)\s*#?\d+\s*[:.)-]?")
 # No answer has so many digits, and matching them costs time.
-_LONG_DIGITS = re.compile(r"\d\d{15}")  # opens with one digit: quick to look for
+_LONG_DIGITS = re.compile(r"[0-9][0-9]{15}")  # opens with one digit: quick to look for
 _LONG_FRACTION = re.compile(r"(\.\d{15})\d+")
 _LONG_NUMBER = re.compile(r"\d{40,}")
 _TICK_IN_CLOCK = re.compile(r"(?<=[oO])`(?=[cC])")

@@ -60,21 +60,27 @@ def split_refusals(text: str) -> tuple[bool, str]:
     needles = [_IN_TEXT.get(word, word) for word in _REFUSAL_WORDS & vocabulary(text)]
     if not needles:
         return _ONLY_NONE.fullmatch(text) is not None, text
-    declined = False
-    kept: list[str] = []
-    for start, end in sentences(text):
-        sentence = text[start:end]
-        if any(needle in sentence for needle in needles):
-            for _ in range(4):  # "sorry, but I can't tell" declines twice
-                match = _REFUSAL.search(sentence)
-                if match is None:
-                    break
-                declined = True
-                sentence = _tail(sentence, match)
-        kept.append(sentence + text[end : end + 1])
-    if not declined:
+    spans = sentences(text)
+    declining = {start for start, end in spans if _declines(text, start, end, needles)}
+    if not declining:
         return _ONLY_NONE.fullmatch(text) is not None, text
-    return True, " ".join(kept) if kept else text
+    kept: list[str] = []
+    for start, end in spans:
+        sentence = text[start:end]
+        for _ in range(4 if start in declining else 0):  # "sorry, but I can't tell" does so twice
+            match = _REFUSAL.search(sentence)
+            if match is None:
+                break
+            sentence = _tail(sentence, match)
+        kept.append(sentence + text[end : end + 1])
+    return True, " ".join(kept)
+
+
+def _declines(text: str, start: int, end: int, needles: list[str]) -> bool:
+    for needle in needles:
+        if text.find(needle, start, end) >= 0:
+            return _REFUSAL.search(text, start, end) is not None
+    return False
 
 
 def _tail(sentence: str, refusal: re.Match[str]) -> str:

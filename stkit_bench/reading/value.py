@@ -12,8 +12,8 @@ from .question import Question
 from .result import Reading, Reason, unreadable
 from .segments import Segment
 from .sentences import CONCLUSION, HYPOTHETICAL, sentences
+from .stillness import stands_still
 from .units import Kind, named_unit
-from .vocabulary import vocabulary
 
 # Points for what stands around a candidate. Only their order matters: a stated total beats a
 # conclusion, which beats bold print, which beats a verb of moving; assumptions lose to all.
@@ -110,27 +110,6 @@ _BARE_FORBIDDEN = re.compile(
 )
 _BARE_LABELLED = re.compile(r"(?:distance|speed|velocity|answer|estimate|total|value)[^\n]{0,40}$")
 
-STILL = re.compile(
-    r"\b(?:(?:did|does|do|has|have|is|was|are|were)(?: not|n't) (?:actually |really |appear to "
-    r"|seem to |"
-    r"be )?(?:mov\w+|travel\w*|cover\w*|chang\w+ (?:its )?position)|stationary|motionless|immobile"
-    r"|parked|remain(?:s|ed)? (?:still|static|in place|at rest|fixed)|stands? still|standing still"
-    r"|not moving|no (?:movement|motion|displacement|distance)|static|at rest|never moves?)\b"
-)
-#: One of these words stands in each of those.
-_STILL_WORDS = frozenset((
-    "not", "t", "stationary", "motionless", "immobile", "parked", "still", "static", "place",
-    "rest", "fixed", "no", "never",
-))  # fmt: skip
-#: A clause about something else: "the camera is stationary", not "the car in the video is parked".
-_ABOUT_OTHERS = re.compile(
-    r"(?:^|[.;,:\n] *|\b(?:and|while|but|because|since|as|so|that|if|although|though|where) )"
-    r"(?:the |this |each |its )?(?:camera|background|other|frame|image|video)(?: \w+){0,2}"
-    r" (?:is|are|remains?|appears|stays?)\b[^.,;\n]*"
-    r"|\bin the background (?:is|are|remains?|appears?|stays?)\b[^.,;\n]*"
-)
-#: Something else was meant to stand still, then.
-_MOVES = re.compile(r"\b(?:is|are|keeps|starts) moving\b|(?<!never )\b(?:moves|travels)\b")
 
 #: Not what was asked, where the question is about a part of the video.
 _WHOLE = re.compile(
@@ -260,7 +239,7 @@ def _without_unit(
         line = label.rpartition("\n")[2] or label
         size = named_unit(line, kind) or question_unit or 1.0
         return Reading(value_si=chosen.value * size)
-    if _stands_still(text):
+    if stands_still(text):
         return Reading(value_si=0.0)
     other = Kind.SPEED if kind is Kind.DISTANCE else Kind.DISTANCE
     if other in kinds:
@@ -268,12 +247,6 @@ def _without_unit(
     if kinds & {Kind.OTHER, Kind.BARE}:
         return unreadable(Reason.NO_UNIT)
     return unreadable(Reason.NO_NUMBER)
-
-
-def _stands_still(text: str) -> bool:
-    if _STILL_WORDS.isdisjoint(vocabulary(text)) or not STILL.search(text):
-        return False
-    return bool(STILL.search(_ABOUT_OTHERS.sub("", text))) and not _MOVES.search(text)
 
 
 def _labelled(text: str, bare: list[Quantity]) -> Quantity:

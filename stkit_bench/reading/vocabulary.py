@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-_WORD = re.compile(r"\w+")
+#: Of these characters alone, because the regex engine is quicker with them than with \w.
+_WORD = re.compile(r"[a-z0-9_]+")
 
 
 @lru_cache(maxsize=16)
