@@ -40,6 +40,7 @@ class Watch:
         self._thread.start()
 
     def stop(self) -> None:
+        """End the sampling."""
         self._done.set()
         self._thread.join()
 
