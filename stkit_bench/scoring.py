@@ -125,8 +125,8 @@ def compare(
 
     Both are scored on the same resampled clips, so what makes a clip hard cancels out. The p-value
     is that of "no difference", from the same resamples (see
-    :func:`stkit_bench.bootstrap.two_sided_p_value`). A question that the reader failed on for one of
-    the two is left out for both.
+    :func:`stkit_bench.bootstrap.two_sided_p_value`). A question that the reader failed on for one
+    of them is left out for both.
 
     Raises:
         ValueError: as :func:`score`.
