@@ -5,7 +5,7 @@ from __future__ import annotations
 import atexit
 import hashlib
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from fractions import Fraction
 from functools import cache
 from pathlib import Path
@@ -24,12 +24,10 @@ Row = Mapping[str, Any]
 
 def prompt(row: Row, settings: HarnessSettings) -> str:
     """Return the text beside the video; it names the frames that are shown."""
-    if _is_whole(row, settings):
-        return str(row["prompt"])
     from stkit_bench.run.put import put
     from stkit_datasets.wording import load_wording
 
-    return put(row, settings.asking(row["fps"]), load_wording(settings.wording)).text
+    return put(row, settings.asking(), load_wording(settings.wording)).text
 
 
 def frames(row: Row, settings: HarnessSettings) -> NDArray[np.uint8]:
@@ -52,7 +50,7 @@ def video_file(row: Row, settings: HarnessSettings) -> str:
     Raises:
         HarnessError, FramesError, VideoError: as :func:`frames`.
     """
-    if not _is_whole(row, settings):
+    if len(_places(row, settings)) < len(row["timestamps_s"]):
         return _kept(_key(row, settings, "cut"), ".mp4", lambda: _encoded(row, settings))
     video = _video(row)
     if isinstance(video, Path):
@@ -74,12 +72,7 @@ def picture_files(row: Row, settings: HarnessSettings) -> list[str]:
 def _places(row: Row, settings: HarnessSettings) -> list[int]:
     from stkit_bench.run.put import frame_places
 
-    return frame_places(len(row["timestamps_s"]), row["fps"], settings.asking(row["fps"]))
-
-
-def _is_whole(row: Row, settings: HarnessSettings) -> bool:
-    at_most = settings.max_frames
-    return at_most is None or len(row["timestamps_s"]) <= at_most
+    return frame_places(len(row["timestamps_s"]), row["fps"], settings.asking())
 
 
 def _video(row: Row) -> bytes | Path:
@@ -95,9 +88,16 @@ def _video(row: Row) -> bytes | Path:
 
 def _encoded(row: Row, settings: HarnessSettings) -> bytes:
     from stkit_datasets.video.encode import encode_mp4
+    from stkit_datasets.video.pictures import require_av
 
-    shown: Sequence[Any] = frames(row, settings)
-    return encode_mp4(shown, Fraction(row["fps"]))
+    # Planes by PyAV's own default: lmms-eval holds PyAV back to a release whose conversion lacks
+    # the exact modes that the package's own uses.
+    of_array = require_av().VideoFrame.from_ndarray
+    planes = (
+        of_array(frame, format="rgb24").to_ndarray(format="yuv420p")
+        for frame in frames(row, settings)
+    )
+    return encode_mp4(planes, Fraction(settings.fps))
 
 
 def _png(frame: NDArray[np.uint8]) -> bytes:
@@ -111,7 +111,7 @@ def _png(frame: NDArray[np.uint8]) -> bytes:
 
 
 def _key(row: Row, settings: HarnessSettings, kind: str) -> str:
-    told = f"{row['id']}/{row['fps']}/{settings.max_frames}/{kind}"
+    told = f"{row['id']}/{settings.fps}/{settings.max_frames}/{kind}"
     return hashlib.sha256(told.encode()).hexdigest()
 
 

@@ -34,11 +34,29 @@ Doc = Mapping[str, Any]
 Item = dict[str, Any]
 
 #: Columns that no question needs and that every logged sample would repeat.
-_LEFT_OUT = ("messages", "provenance", "camera_poses", "frames")
+_LEFT_OUT = ("video", "messages", "provenance", "camera_poses")
 _READ_FIELDS = ("value_si", "clock", "start_s", "end_s", "choice", "reason")
 _DIGITS = 4
 
 registration.register()
+
+
+class _Videos:
+    """The videos of the rows that are asked, by the rows' ids."""
+
+    def __init__(self) -> None:
+        self._dataset: Any = None
+        self._places: dict[str, int] = {}
+
+    def hold(self, dataset: Any) -> None:
+        self._dataset = dataset.select_columns(["video"])
+        self._places = {identity: place for place, identity in enumerate(dataset["id"])}
+
+    def of(self, identity: str) -> Any:
+        return self._dataset[self._places[identity]]["video"]
+
+
+_VIDEOS = _Videos()
 
 
 @cache
@@ -48,7 +66,7 @@ def _settings() -> HarnessSettings:
 
 def dataset_kwargs() -> dict[str, Any]:
     """Return what lmms-eval gives to ``load_dataset``."""
-    return _settings().load_arguments()
+    return {"data_dir": _settings().data}
 
 
 def metadata() -> dict[str, Any]:
@@ -61,17 +79,22 @@ def metadata() -> dict[str, Any]:
 
 
 def process_docs(dataset: Any) -> Any:
-    """Drop the columns that no question needs."""
+    """Return the questions without their videos and without columns that no question needs.
+
+    lmms-eval writes into its log, as text, every video that it finds in a question.
+    """
+    _VIDEOS.hold(dataset)
     return dataset.remove_columns([name for name in _LEFT_OUT if name in dataset.column_names])
 
 
 def doc_to_visual(doc: Doc) -> list[Any]:
     """Return the video's path alone, or its frames as PIL images."""
+    row = {**doc, "video": _VIDEOS.of(doc["id"])}
     if _settings().visual == "video":
-        return [asking.video_file(doc, _settings())]
+        return [asking.video_file(row, _settings())]
     from PIL import Image
 
-    return [Image.fromarray(frame) for frame in asking.frames(doc, _settings())]
+    return [Image.fromarray(frame) for frame in asking.frames(row, _settings())]
 
 
 def doc_to_text(doc: Doc, lmms_eval_specific_kwargs: Any = None) -> str:

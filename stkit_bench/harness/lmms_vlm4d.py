@@ -106,7 +106,11 @@ def process_results(doc: Doc, results: Sequence[str | None]) -> dict[str, dict[s
 def metric_list(split: str) -> list[dict[str, Any]]:
     """Return the metrics of a split with their aggregations."""
     metrics = [
-        {"metric": name, "aggregation": partial(_aggregate, split, pick), "higher_is_better": better}
+        {
+            "metric": name,
+            "aggregation": partial(_aggregate, split, pick),
+            "higher_is_better": better,
+        }
         for name, (pick, better) in _PICKS.items()
     ]
     groups = [group for group, of_split in GROUPS.items() if of_split == split]
@@ -131,7 +135,7 @@ _PICKS: dict[str, tuple[Callable[[GroupScore], Any], bool | None]] = {
 
 
 def _group_metric(group: str) -> str:
-    return f"{group.partition('_')[2]}_share_right"
+    return f"{group.partition('_')[2]}_accuracy"
 
 
 def _aggregate(

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from stkit_bench.run.settings import AskSettings
-from stkit_bench.views import FRAME_RATES, check_fps
+from stkit_bench.views import FRAME_RATES
 
 __all__ = [
     "VISUALS",
@@ -54,21 +54,11 @@ class HarnessSettings:
             raise HarnessError(f"data must be a built bench, got {self.data!r}: no such folder")
         if self.visual not in VISUALS:
             raise HarnessError(f"visual must be one of {', '.join(VISUALS)}, got {self.visual!r}")
-        check_fps(self.fps)
-        self.asking(self.fps)
+        self.asking()
 
-    def asking(self, row_fps: float) -> AskSettings:
-        """Return how a row of the loaded view is put."""
-        return AskSettings(max_frames=self.max_frames, fps=row_fps)
-
-    def load_arguments(self) -> dict[str, Any]:
-        """Return what ``load_dataset("stkit_bench", …)`` takes beside the config's name."""
-        return {
-            "data_dir": self.data,
-            "fps": self.fps,
-            "paraphrased": self.paraphrased,
-            "wording_path": self.wording,
-        }
+    def asking(self) -> AskSettings:
+        """Return how a row is put."""
+        return AskSettings(fps=self.fps, paraphrased=self.paraphrased, max_frames=self.max_frames)
 
     def to_dict(self) -> dict[str, Any]:
         """Return what decides the questions; paths are a machine's own and left out."""
