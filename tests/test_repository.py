@@ -115,6 +115,10 @@ def test_a_wheel_holds_every_module_and_every_data_file(
     assert {".json", ".typed"} <= data
 
 
+def test_a_wheel_holds_the_cards_that_commands_fill_in(wheel_names: list[str]) -> None:
+    assert "stkit_datasets/cards/dataset_card.md" in wheel_names
+
+
 def requirements(lines: list[str]) -> list[Requirement]:
     parsed = [Requirement(line) for line in lines]
     return [requirement for requirement in parsed if requirement.name != "stkit"]
