@@ -41,7 +41,7 @@ _LIST = re.compile(rf"{_T}(?:, ?(?:and )?(?:[\d.]+)(?:{_S})?){{1,60}}(?:,? and |
 _ORDINAL_SECOND = re.compile(r"\b(\d+)(?:st|nd|rd|th)\b(?=[^.;\n]{0,20}\bseconds?\b)(?! frame)")
 #: The end may be told in a sentence of its own: "It starts at 3 s. It ends at 7 s."
 _END_IN_NEXT_SENTENCE = re.compile(
-    r"(?:[\n;]+|\.(?=\s))(?=\W*(?:(?:it|the|this|that|and|then|object|movement|motion|car"
+    r"[\n;.](?:(?<=[\n;])[\n;]*|(?<=\.)(?=\s))(?=\W*(?:(?:it|the|this|that|and|then|object|movement|motion|car"
     r"|vehicle) )"
     r"{0,3}(?:end(?:s|ing|ed)?|stop(?:s|ped)?|to|until|finish\w*|ceas\w+|by|lasts until"
     r"|(?:continu|keep|hold|maintain|stay|remain|retain|go)\w*(?: [a-z]+){0,4} (?:until|till"
@@ -123,7 +123,9 @@ def read_interval(segment: Segment, question: Question) -> Reading:
     """Read the interval; swapped ends are sorted, a single instant has no extent."""
     text = words_to_digits(segment.text)
     if _DIGIT.search(text):
-        text = _ORDINAL_SECOND.sub(r"\1", _END_IN_NEXT_SENTENCE.sub(" ", text))
+        text = _END_IN_NEXT_SENTENCE.sub(" ", text)
+        if "second" in text:
+            text = _ORDINAL_SECOND.sub(r"\1", text)
     length = question.length_s if question.length_s is not None else video_length(text)
     found, lacks_length = _all_intervals(text, length, question.clock, segment)
     if found:
@@ -158,9 +160,11 @@ def _all_intervals(
         sentence = text[start:end]
         if not _DIGIT.search(sentence) and not (whole and _WHOLE.search(sentence)):
             continue
-        clocks = clock_mentions(sentence)
         cleaned = _without_other_numbers(sentence)
         spans = _sentence_intervals(cleaned)
+        if not spans:
+            continue
+        clocks = clock_mentions(sentence)
         base = _score(sentence)
         for low, high, at in spans:
             score = base + _about_asked_clock(clocks, at, clock, spans[0][2])

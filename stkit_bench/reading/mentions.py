@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from dataclasses import dataclass
 
 from .question import COLORS
@@ -141,10 +142,11 @@ def _by_color(text: str, colors: tuple[str, ...]) -> list[Mention]:
 
 def _with_nouns(text: str, found: list[Mention]) -> list[Mention]:
     """Add "the truck" where it stands in a sentence of its own and one box alone holds a truck."""
+    at = sorted(m.start for m in found)
     spans = [
         (start, end)
         for start, end in sentences(text)
-        if not any(start <= m.start < end for m in found)
+        if bisect_left(at, start) == bisect_left(at, end)
     ]
     named = [m for start, end in spans for m in _NOUN_AFTER_THE.finditer(text, start, end)]
     if not named:

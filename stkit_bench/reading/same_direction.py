@@ -89,9 +89,9 @@ _OTHER = {SAME: DIFFERENT, DIFFERENT: SAME}
 _OWN_QUESTION = re.compile(r"\?\W{0,6}(yes|no)\b")
 #: The conclusion is a bare yes or no.
 _CONCLUDING_YES_NO = re.compile(
-    r"\b(?:so|therefore|thus|hence|overall|in conclusion|finally|conclusion)\b[ ,:]*(?:overall"
+    r"\b(?:so|therefore|thus|hence|overall|in conclusion|finally|conclusion)\b[ ,:]{0,4}(?:overall"
     r"|the answer is)?"
-    r"[ ,:]*(?:yes|no)\W*$"
+    r"[ ,:]{0,4}(?:yes|no)\W*$"
 )
 #: What an object heads for, the words of which one must be there, and how it is said.
 _HEADINGS: tuple[tuple[str, frozenset[str], re.Pattern[str]], ...] = tuple(
