@@ -16,10 +16,12 @@ from stkit_bench.commands import (
     build,
     compare,
     demo,
+    depthlm,
     robustness,
     run,
     score,
     select,
+    shift_horizon,
     vlm4d,
 )
 from stkit_datasets.cli import stop_quietly
@@ -28,7 +30,7 @@ __all__ = ["main"]
 
 _COMMANDS = (
     *(build, run, score, compare, breakdown, robustness, agree),
-    *(select, demo, vlm4d),
+    *(select, shift_horizon, demo, vlm4d, depthlm),
 )
 
 

@@ -70,9 +70,11 @@ def asked_with(answers: Path) -> dict[str, Any]:
 
 
 def settings_text(settings: Mapping[str, Any], base: Mapping[str, Any]) -> str:
-    """Say what differs between two ways of asking, other than in the rows themselves."""
+    """Say what differs between two ways of asking; nothing where one of them is not known."""
     from stkit_bench.run.settings import differences
 
+    if not settings or not base:
+        return ""
     told = []
     for name, _, value in differences(base, settings):
         if (name, value) in _FLAGS:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from stkit_bench.agreement import Agreement
 from stkit_bench.blind import AVERAGE
@@ -66,7 +67,7 @@ def robustness_text(base: str, scores: Scores, variants: Sequence[Variant]) -> s
         changes = (found.tasks[task].difference if task in found.tasks else None for task in tasks)
         rows.append(
             (
-                variant.setting or variant.name,
+                ": ".join(filter(None, (Path(variant.name).stem, variant.setting))),
                 str(average.n),
                 _percent(average.accuracy_a),
                 f"{100 * average.difference:+.1f}",

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stkit_bench.judging import interval_iou, judge
+from stkit_bench.reading import Reading
 from stkit_bench.scoring import breakdown, compare, score
 from stkit_datasets.tasks.names import TASKS, Task
 
@@ -377,3 +378,60 @@ def test_breakdown_by_a_key_and_by_a_function():
     assert {k: v.n for k, v in by_function.items()} == dict.fromkeys(TASKS, 10)
     with pytest.raises(ValueError, match=r"references\[0\] has no 'weather'.*occlusion"):
         breakdown(references, readings, "weather")
+
+
+# --- what the reader failed on ---------------------------------------------------------------
+
+
+def test_a_failure_of_the_reader_is_neither_right_nor_wrong():
+    references = [
+        {"id": str(n), "task": "movement_direction", "clock": 3, "cluster": str(n // 2)}
+        for n in range(6)
+    ]
+    failed, right, wrong = Reading(reason="reader_failed"), Reading(clock=3), Reading(clock=6)
+    readings = [right, wrong, failed, failed, Reading(reason="refusal"), None]
+    scores = score(references, readings)
+    task = scores.tasks["movement_direction"]
+    assert (task.n, task.reader_failures, task.n_unanswered) == (4, 2, 1)
+    assert (task.accuracy, task.coverage, task.mae) == (0.25, 0.5, 1.5)
+    assert task.unread == {"refusal": 1}
+    assert (scores.n, scores.reader_failures) == (4, 2)
+    # The same as if those questions had not been asked, intervals of the clips with them apart.
+    kept = [0, 1, 4, 5]
+    alone = score([references[n] for n in kept], [readings[n] for n in kept])
+    assert alone.tasks["movement_direction"].accuracy == task.accuracy
+
+
+def test_a_task_that_the_reader_failed_on_altogether_has_no_score():
+    references = [{"task": "movement_direction", "clock": 3}] * 2
+    scores = score(references, [Reading(reason="reader_failed")] * 2)
+    assert (scores.tasks, scores.n, scores.average_of_present) == ({}, 0, None)
+
+
+def test_a_comparison_leaves_out_what_the_reader_failed_on_for_either():
+    references = [{"id": str(n), "task": "movement_direction", "clock": 3} for n in range(3)]
+    failed, right, wrong = Reading(reason="reader_failed"), Reading(clock=3), Reading(clock=6)
+    found = compare(references, [right, failed, right], [wrong, wrong, failed])
+    assert (found.average.n, found.reader_failures) == (1, 2)
+    assert (found.average.accuracy_a, found.average.accuracy_b) == (1.0, 0.0)
+
+
+def test_a_comparison_draws_whole_clips():
+    """Forty questions of two clips, A ahead on one of them: no evidence. Of forty clips: much."""
+    ahead = [n < 20 for n in range(40)]
+    a = [Reading(clock=3 if better or n % 2 else 6) for n, better in enumerate(ahead)]
+    b = [Reading(clock=3 if n % 2 else 6) for n in range(40)]
+
+    def p_value(clips):
+        references = [
+            {"id": str(n), "task": "movement_direction", "clock": 3, "cluster": str(n % clips)}
+            if clips == 40
+            else {"id": str(n), "task": "movement_direction", "clock": 3, "cluster": str(n // 20)}
+            for n in range(40)
+        ]
+        found = compare(references, a, b, n_resamples=2000)
+        assert found.average.difference == pytest.approx(0.25)
+        return found.average.p_value
+
+    assert p_value(2) > 0.3
+    assert p_value(40) < 0.01

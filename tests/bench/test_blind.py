@@ -1,0 +1,71 @@
+"""Chance and the baselines without video, by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from stkit_bench.blind import Blind, chance_of
+
+
+def questions(task, targets, **more):
+    return [{"id": f"{task}{n}", "task": task, **t, **more} for n, t in enumerate(targets)]
+
+
+def test_chance_of_a_value_is_to_draw_another_one_in_its_band():
+    values = [{"value_si": v} for v in (10.0, 12.5, 7.5, 100.0)]
+    # 10 is met by 12.5 and 7.5; 12.5 by 10; 7.5 by no other (9.375 is the end); 100 by none.
+    expected = [2 / 3, 1 / 3, 0, 0]
+    for task in ("traveled_distance", "traveling_speed"):
+        assert chance_of(questions(task, values)) == pytest.approx(expected)
+
+
+def test_chance_of_a_label_is_how_often_it_occurs():
+    clocks = [{"clock": c} for c in (3, 3, 3, 12)]
+    found = chance_of(questions("movement_direction", clocks))
+    assert found == pytest.approx([0.75, 0.75, 0.75, 0.25])
+    pairs = [{"choice": c} for c in ("same", "different")]
+    assert chance_of(questions("movement_direction_comparison", pairs)) == pytest.approx([0.5, 0.5])
+
+
+def test_chance_of_a_color_is_one_of_the_two_that_are_named():
+    colors = [{"choice": c} for c in ("red", "blue", "green")]
+    assert chance_of(questions("traveling_speed_comparison", colors)) == pytest.approx([0.5] * 3)
+
+
+def test_chance_of_a_span_is_to_draw_another_one_that_overlaps():
+    spans = [{"start_s": s, "end_s": e} for s, e in ((0, 4), (0, 2), (10, 12))]
+    found = chance_of(questions("direction_timestamp", spans))
+    assert found == pytest.approx([0.5, 0.5, 0.0])
+
+
+def test_one_question_alone_has_no_chance():
+    assert np.isnan(chance_of(questions("movement_direction", [{"clock": 3}]))).all()
+
+
+def test_chance_agrees_with_a_simulated_draw():
+    rng = np.random.default_rng(0)
+    values = rng.lognormal(3, 1, 200)
+    found = chance_of(questions("traveled_distance", [{"value_si": v} for v in values])).mean()
+    drawn = rng.permuted(np.tile(values, (2000, 1)), axis=1)
+    simulated = ((drawn >= 0.75 * values) & (drawn <= 1.25 * values)).mean()
+    # The permutation draws a question's own target once in 200.
+    assert simulated == pytest.approx(found + 1 / 200, abs=0.003)
+
+
+def test_baselines_answer_where_they_can_and_groups_have_their_own_accuracy():
+    rows = questions(
+        "movement_direction", [{"clock": c} for c in (12, 12, 3, 6)], question="Where?"
+    )
+    blind = Blind.of(rows)
+    assert list(blind.right) == ["chance", "constant", "random"]
+    # The constant says 12.
+    assert blind.accuracies()["constant"]["movement_direction"] == 0.5
+    assert blind.accuracies([0, 1])["constant"] == {"movement_direction": 1.0, "average": 1.0}
+    assert blind.accuracies([0, 1])["chance"]["average"] == 0.5
+    assert Blind.of(rows).right["random"].tolist() == blind.right["random"].tolist()
+
+
+def test_a_baseline_that_has_nothing_to_go_by_is_left_out():
+    colors = questions("traveling_speed_comparison", [{"choice": "red"}, {"choice": "blue"}])
+    assert list(Blind.of(colors).right) == ["chance"]
