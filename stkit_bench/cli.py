@@ -17,11 +17,13 @@ from stkit_bench.commands import (
     compare,
     demo,
     depthlm,
+    lmms_eval_path,
     robustness,
     run,
     score,
     select,
     shift_horizon,
+    space,
     vlm4d,
 )
 from stkit_datasets.cli import stop_quietly
@@ -31,6 +33,7 @@ __all__ = ["main"]
 _COMMANDS = (
     *(build, run, score, compare, breakdown, robustness, agree),
     *(select, shift_horizon, demo, vlm4d, depthlm),
+    *(lmms_eval_path, space),
 )
 
 

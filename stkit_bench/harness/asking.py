@@ -7,7 +7,7 @@ import hashlib
 import tempfile
 from collections.abc import Callable, Mapping
 from fractions import Fraction
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -64,9 +64,8 @@ def picture_files(row: Row, settings: HarnessSettings) -> list[str]:
     Raises:
         HarnessError, FramesError, VideoError: as :func:`frames`.
     """
-    shown = frames(row, settings)
-    key = _key(row, settings, "picture")
-    return [_kept(f"{key}-{n:02d}", ".png", lambda n=n: _png(shown[n])) for n in range(len(shown))]
+    shown, key = frames(row, settings), _key(row, settings, "picture")
+    return [_kept(f"{key}-{n:02d}", ".png", partial(_png, shown[n])) for n in range(len(shown))]
 
 
 def _places(row: Row, settings: HarnessSettings) -> list[int]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from stkit_bench.harness import lmms_stkit, lmms_vlm4d
@@ -15,14 +17,14 @@ vlm4d_doc_to_visual = lmms_vlm4d.doc_to_visual
 vlm4d_process_results = lmms_vlm4d.process_results
 
 # Values, not functions: made when a task is loaded, as they need the user's settings.
-_VALUES = {
+_VALUES: dict[str, Callable[[], Any]] = {
     "STKIT_DATASET_KWARGS": lmms_stkit.dataset_kwargs,
     "STKIT_METADATA": lmms_stkit.metadata,
     "STKIT_METRICS": lmms_stkit.metric_list,
     "VLM4D_DATASET_KWARGS": lmms_vlm4d.dataset_kwargs,
     "VLM4D_METADATA": lmms_vlm4d.metadata,
-    "VLM4D_REAL_METRICS": lambda: lmms_vlm4d.metric_list("real"),
-    "VLM4D_SYNTHETIC_METRICS": lambda: lmms_vlm4d.metric_list("synthetic"),
+    "VLM4D_REAL_METRICS": partial(lmms_vlm4d.metric_list, "real"),
+    "VLM4D_SYNTHETIC_METRICS": partial(lmms_vlm4d.metric_list, "synthetic"),
 }
 
 
