@@ -6,6 +6,7 @@ exporters, whose libraries clash with current ones (depth-anything-3 0.1.1).
 
 from __future__ import annotations
 
+import importlib
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -111,10 +112,9 @@ class DepthAnything3:
 
 def build_network(configuration: str) -> Any:
     """Build the network of one of the package's configurations, with random weights."""
-    from depth_anything_3.cfg import create_object, load_config
-    from depth_anything_3.registry import MODEL_REGISTRY
-
-    return create_object(load_config(MODEL_REGISTRY[configuration]))
+    cfg = importlib.import_module("depth_anything_3.cfg")
+    registry = importlib.import_module("depth_anything_3.registry")
+    return cfg.create_object(cfg.load_config(registry.MODEL_REGISTRY[configuration]))
 
 
 def _prepared(clip: VideoClip, image_size: int) -> Any:

@@ -136,8 +136,8 @@ def check_settings(demo: Path) -> None:
             if len(constants) == len(SETTINGS):
                 found |= {str(name): value for name, value in constants.items()}
         if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant):
-            if any(isinstance(target, ast.Name) and target.id == "lr" for target in node.targets):
-                found["lr"] = node.value.value
+            named = {target.id for target in node.targets if isinstance(target, ast.Name)}
+            found |= {"lr": node.value.value} if "lr" in named else {}
     expected = {**SETTINGS, "lr": LEARNING_RATE}
     wrong = [
         f"{name} = {found.get(name)!r} (expected {value!r})"
@@ -168,7 +168,7 @@ def read_output(folder: Path, clip: VideoClip, image_size: int) -> Geometry:
     confidences, _ = _maps(folder, "conf_{}.npy", t, scaled, 0.0)
     rows = _numbers(folder / "pred_traj.txt", t, 8)
     poses = np.tile(np.eye(4), (t, 1, 1))
-    poses[:, :3, :3] = rotation_matrices(rows[:, 4:] / np.linalg.norm(rows[:, 4:], axis=1)[:, None])
+    poses[:, :3, :3] = rotation_matrices(rows[:, 4:])
     poses[:, :3, 3] = rows[:, 1:4]
     intrinsics = _numbers(folder / "pred_intrinsics.txt", t, 9).reshape(t, 3, 3)
     # MonST3R counts pixels from the middle of the first one.

@@ -1,8 +1,8 @@
 """Backends that read arrays from disk, one NumPy archive a video and stage, without pickles.
 
 ``<folder>/<video_id>.npz`` holds the frames at which something is known, ``timestamps_s``, and the
-fields of ``Geometry``, ``MetricDepth`` or ``Segmentation`` for them; ``docs/pseudo-labels.md`` lists
-them. A clip takes the frames at its own times.
+fields of ``Geometry``, ``MetricDepth`` or ``Segmentation`` for them, which are listed in
+``docs/pseudo-labels.md``. A clip takes the frames at its own times.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from stkit_datasets.atomic import replacing
 from stkit_datasets.errors import ConfigError, SourceError
 from stkit_datasets.pseudo_labels.backends import Context
+from stkit_datasets.pseudo_labels.backends.following import seen_objects
 from stkit_datasets.pseudo_labels.interfaces import (
     PROMPTS,
     FloatArray,
@@ -138,25 +139,6 @@ class PrecomputedSemantics(_Precomputed):
                 height_px=clip.height_px,
             )
         return seen_objects(whole)
-
-
-def seen_objects(whole: Segmentation) -> Segmentation:
-    """Leave out the objects that are seen in no frame."""
-    n = len(whole)
-    seen = np.isfinite(whole.boxes_px).all(axis=2).any(axis=1)
-    place = np.full(n + 1, -1, dtype=np.int16)  # the last entry is for cells without an object
-    place[:-1][seen] = np.arange(seen.sum(), dtype=np.int16)
-    keep = np.flatnonzero(seen)
-    return Segmentation(
-        object_ids=tuple(whole.object_ids[i] for i in keep),
-        categories=tuple(whole.categories[i] for i in keep),
-        instances=place[whole.instances],
-        boxes_px=whole.boxes_px[keep],
-        box_confidences=whole.box_confidences[keep],
-        text_confidences=whole.text_confidences[keep],
-        width_px=whole.width_px,
-        height_px=whole.height_px,
-    )
 
 
 def read_arrays(
