@@ -94,7 +94,7 @@ def decode_image(image: str | Mapping[str, Any], root: Path) -> UInt8Array:
     place = io.BytesIO(embedded) if embedded is not None else root / str(name)
     try:
         with Image.open(place) as picture:
-            return np.asarray(picture.convert("RGB"))
+            return np.array(picture.convert("RGB"))
     except (OSError, SyntaxError, Image.DecompressionBombError) as error:
         raise ValueError(f"{name or 'embedded image'}: does not decode: {error}") from error
 

@@ -6,14 +6,14 @@
   ``save_pretrained`` writes otherwise are skipped without an error.
 - Parameters that the loss never reaches are frozen: a resumed run under FSDP2 stumbles over them.
 - The order of the samples depends on the seed, the epoch and the global batch, not on how many
-  processes share it.
+  processes share it; a resumed run of several processes would start again with the first epoch's.
 - A checkpoint appears under its name only when it is whole.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +77,13 @@ class StVlmTrainer(SFTTrainer):
         lengths = None
         if self.args.train_sampling_strategy == "group_by_length":
             lengths = np.asarray(dataset[self.args.length_column_name])
-        return EpochSampler(len(dataset), self.global_batch_size, self.args.seed, lengths)
+        return EpochSampler(
+            len(dataset),
+            self.global_batch_size,
+            self.args.seed,
+            lengths,
+            steps_done=lambda: int(self.state.global_step),
+        )
 
     @property
     def global_batch_size(self) -> int:
@@ -155,23 +161,29 @@ class EpochSampler(Sampler[int]):
         seed: with the epoch, decides the order.
         lengths: tokens of every sample; where given, the samples of a global batch are of like
             length, longest first, and the global batches come in random order.
+        steps_done: optimizer steps so far, which tell the epoch. Being told it does not do: what
+            wraps the sampler of one of several processes in a resumed run does not pass it on.
     """
 
     _GROUP = 50
 
-    def __init__(self, n: int, global_batch: int, seed: int, lengths: Any = None) -> None:
+    def __init__(
+        self,
+        n: int,
+        global_batch: int,
+        seed: int,
+        lengths: Any = None,
+        steps_done: Callable[[], int] = lambda: 0,
+    ) -> None:
         self.n, self.global_batch, self.seed, self.lengths = n, global_batch, seed, lengths
-        self.epoch = 0
-
-    def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch whose order is yielded next."""
-        self.epoch = epoch
+        self.steps_done = steps_done
 
     def __len__(self) -> int:
         return max(1, self.n // self.global_batch) * self.global_batch
 
     def __iter__(self) -> Iterator[int]:
-        rng = np.random.default_rng([self.seed, self.epoch])
+        epoch = self.steps_done() * self.global_batch // len(self)
+        rng = np.random.default_rng([self.seed, epoch])
         order = np.resize(rng.permutation(self.n), len(self))
         if self.lengths is not None:
             order = self._grouped(order, rng)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -17,7 +18,11 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _quiet_and_offline(tmp_path_factory: pytest.TempPathFactory) -> None:
+def _alone_and_offline(tmp_path_factory: pytest.TempPathFactory) -> None:
+    import torch
+
+    # Tests run side by side, and the tiny model is too small to share a step between threads.
+    torch.set_num_threads(1)
     folder = tmp_path_factory.mktemp("caches")
     os.environ.update(STKIT_CACHE=str(folder / "stkit"), HF_DATASETS_CACHE=str(folder / "hf"),
                       HF_HUB_OFFLINE="1", TOKENIZERS_PARALLELISM="false")  # fmt: skip
@@ -114,20 +119,26 @@ def launch(recipe: Callable[[Settings], Path]) -> Callable[..., subprocess.Compl
         command = [sys.executable, "-W", "ignore"]
         if processes > 1:
             # `accelerate launch --cpu --num_processes 2` starts one process.
-            command += ["-m", "torch.distributed.run", "--nproc_per_node", str(processes),
-                        "--master_port", "0"]  # fmt: skip
+            command += ["-m", "torch.distributed.run", "--standalone",
+                        "--nproc_per_node", str(processes)]  # fmt: skip
         command += [str(REPOSITORY / script), "--config", str(recipe(merged))]
         whole = {**os.environ, "OMP_NUM_THREADS": "1", **(env or {})}
-        return subprocess.run(
-            command, cwd=REPOSITORY, env=whole, capture_output=True, text=True, timeout=240,
-            check=False,
+        started = subprocess.Popen(
+            command, cwd=REPOSITORY, env=whole, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            text=True, start_new_session=True,
         )  # fmt: skip
+        try:
+            out, err = started.communicate(timeout=200)
+        except subprocess.TimeoutExpired:
+            os.killpg(started.pid, signal.SIGKILL)  # the processes that it started, too
+            raise
+        return subprocess.CompletedProcess(command, started.returncode, out, err)
 
     return run
 
 
 FSDP2 = {
-    "ACCELERATE_USE_FSDP": "1",
+    "ACCELERATE_USE_FSDP": "true",
     "FSDP_VERSION": "2",
     "FSDP_AUTO_WRAP_POLICY": "TRANSFORMER_BASED_WRAP",
     "FSDP_TRANSFORMER_CLS_TO_WRAP": "Qwen2DecoderLayer",
