@@ -104,14 +104,16 @@ class TransformersModel:
             for request in requests
         ]
         videos = [
-            video.frames.transpose(0, 3, 1, 2) for request in requests for video in request.videos
+            self._torch.from_numpy(_owned(video.frames)).permute(0, 3, 1, 2)
+            for request in requests
+            for video in request.videos
         ]
         if not videos:
             return self._tokenizer(texts, padding=True, return_tensors="pt")
         # The frames were chosen already; the processor must not choose among them again.
         return self._processor(
             text=texts,
-            videos=[self._torch.from_numpy(video.copy()) for video in videos],
+            videos=videos,
             do_sample_frames=False,
             padding=True,
             return_tensors="pt",
@@ -190,6 +192,11 @@ def conversation(request: Request) -> list[dict[str, Any]]:
         }
         for turn in request.turns
     ]
+
+
+def _owned(frames: Any) -> Any:
+    """Return frames that torch may view; it warns of those that others share read-only."""
+    return frames if frames.flags.writeable else frames.copy()
 
 
 def _dtype(torch: Any, name: str) -> Any:

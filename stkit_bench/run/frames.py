@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ __all__ = ["FramesError", "chosen_frames", "depth_frames", "draw", "evenly", "fi
 #: Depth pictures of 16 bits count millimetres; what is shown gets darker up to this depth.
 FARTHEST_M = 80.0
 _PICTURE_SUFFIX = ".png"
+_VIDEOS_KEPT = 2
 
 
 class FramesError(StkitError):
@@ -35,18 +38,44 @@ def evenly(n: int, at_most: int | None) -> list[int]:
 
 
 def chosen_frames(video: bytes | Path, n_frames: int, places: Sequence[int]) -> NDArray[np.uint8]:
-    """Decode a row's video and return the frames at these places, (T, H, W, 3) RGB.
+    """Decode a row's video and return the frames at these places, (T, H, W, 3) RGB, read-only.
+
+    Only those are turned into RGB. Questions about the same objects share one video and mostly
+    follow one another, so the last few are kept.
+
+    Args:
+        video: MP4 bytes, or a file of them.
+        n_frames: how many frames the row has times for.
+        places: rising, at least one.
 
     Raises:
-        FramesError: the video holds another number of frames than the row has times.
-        VideoError: it does not decode.
+        FramesError: it does not decode, or holds another number of frames.
     """
-    from stkit_datasets.video.encode import decode_mp4
+    data = video if isinstance(video, bytes) else _read(video)
+    return _decoded(data, n_frames, tuple(places))
 
-    frames = decode_mp4(video if isinstance(video, bytes) else _read(video))
-    if len(frames) != n_frames:
-        raise FramesError(f"the video holds {len(frames)} frames, but the row {n_frames} times")
-    return frames if len(places) == n_frames else frames[list(places)]
+
+@lru_cache(maxsize=_VIDEOS_KEPT)
+def _decoded(data: bytes, n_frames: int, places: tuple[int, ...]) -> NDArray[np.uint8]:
+    from stkit_datasets.video.pictures import require_av
+
+    av = require_av()
+    wanted, frames, count = set(places), None, 0
+    try:
+        with av.open(io.BytesIO(data), metadata_errors="replace") as container:
+            for frame in container.decode(video=0):
+                if count in wanted:
+                    picture = frame.to_ndarray(format="rgb24")
+                    if frames is None:
+                        frames = np.empty((len(places), *picture.shape), np.uint8)
+                    frames[places.index(count)] = picture
+                count += 1
+    except (av.error.FFmpegError, OSError, IndexError) as error:
+        raise FramesError(f"the video does not decode: {error}") from error
+    if count != n_frames or frames is None:
+        raise FramesError(f"the video holds {count} frames, but the row {n_frames} times")
+    frames.flags.writeable = False
+    return frames
 
 
 def draw(frames: NDArray[np.uint8], row: Mapping[str, Any], places: Sequence[int]) -> None:

@@ -122,6 +122,7 @@ class StkitQuestions:
         except ValueError as error:
             raise FramesError(f"row {row['id']}: {error}") from error
         if self._settings.boxes and not row["boxes_drawn"]:
+            frames = frames.copy()
             draw(frames, row, places)
         return frames
 

@@ -140,7 +140,7 @@ def test_without_video_the_text_stays(overlay: RowsFile) -> None:
 def test_a_video_that_is_not_the_rows_is_refused(overlay: RowsFile, tmp_path: Path) -> None:
     broken = changed(overlay, tmp_path / "x.parquet", video={"bytes": b"no video", "path": None})
     identity = broken.ids[0]
-    with pytest.raises(FramesError, match=f"row {identity}: MP4 bytes do not decode"):
+    with pytest.raises(FramesError, match=f"row {identity}: the video does not decode"):
         StkitQuestions(broken, PLAIN).draft(0).request()
 
 
