@@ -33,6 +33,8 @@ _ORDER = (
     *("in plain view", "partly hidden"),
     *("in domain", "out of domain"),
     *("as built", "paraphrased"),
+    *("whole", "interval", "two objects"),
+    *("more", "less", "same", "different", "one object"),
 )
 
 
@@ -179,6 +181,19 @@ def _camera(reference: Reference) -> tuple[str, ...]:
     return () if camera is None else (f"{source} {camera}" if source else str(camera),)
 
 
+def _polarity(reference: Reference) -> tuple[str, ...]:
+    if "polarity" not in reference:
+        return ()
+    return (str(reference["polarity"] or "one object"),)
+
+
+def _form(reference: Reference) -> tuple[str, ...]:
+    form = reference.get("form")
+    if form is None:
+        return ()
+    return (str(form) if form in ("whole", "interval") else "two objects",)
+
+
 def _colors(reference: Reference) -> tuple[str, ...]:
     return parse_question(reference.get("question")).colors
 
@@ -196,6 +211,6 @@ ATTRIBUTES: dict[str, Attribute] = {
     "camera": Attribute("Camera", _camera),
     "box_color": Attribute("Box color", _colors),
     "paraphrase": Attribute("Words", _either("paraphrased", "as built", "paraphrased")),
-    "polarity": Attribute("Asked for", _plain("polarity")),
-    "form": Attribute("Asked about", _plain("form")),
+    "polarity": Attribute("Asked for", _polarity),
+    "form": Attribute("Asked about", _form),
 }

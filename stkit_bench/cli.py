@@ -18,6 +18,7 @@ from stkit_bench.commands import (
     demo,
     depthlm,
     lmms_eval_path,
+    report,
     robustness,
     run,
     score,
@@ -31,7 +32,7 @@ from stkit_datasets.cli import stop_quietly
 __all__ = ["main"]
 
 _COMMANDS = (
-    *(build, run, score, compare, breakdown, robustness, agree),
+    *(build, run, score, compare, breakdown, robustness, agree, report),
     *(select, shift_horizon, demo, vlm4d, depthlm),
     *(lmms_eval_path, space),
 )

@@ -12,16 +12,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from stkit_bench.files import Answers, read_answers, read_references
 from stkit_bench.judging import ReadingLike, Reference
 from stkit_bench.results import Comparison
 from stkit_bench.scoring import compare
 
-__all__ = ["Variant", "asked_with", "robustness", "settings_text"]
+__all__ = ["Variant", "asked_with", "load_answers", "robustness", "settings_text"]
 
 _NAMES = {
     "fps": "{} fps",
     "shots": "{} examples",
-    "max_frames": "at most {} frames",
+    "max_frames": "{} frames",
 }
 _FLAGS = {
     ("paraphrased", True): "paraphrased",
@@ -69,6 +70,25 @@ def asked_with(answers: Path) -> dict[str, Any]:
     return dict(found) if isinstance(found, Mapping) else {}
 
 
+def load_answers(file: Path, references: Path | Sequence[Mapping[str, Any]] | None) -> Answers:
+    """Read answers beside their references, which then tell how they were asked.
+
+    Args:
+        file: JSONL file of answers.
+        references: the rows that they are to: their file, or as read before; None where the
+            answers hold them.
+
+    Raises:
+        FileError: the file, the line and the rule that is broken.
+    """
+    known = read_references(references) if isinstance(references, Path) else references
+    answers = read_answers(file, known)
+    settings = asked_with(file)
+    names = [name for name in ("fps", "paraphrased") if name in settings]
+    told: dict[str, Any] = {name: settings[name] for name in names}
+    return Answers([{**r, **told} for r in answers.references], answers.responses)
+
+
 def settings_text(settings: Mapping[str, Any], base: Mapping[str, Any]) -> str:
     """Say what differs between two ways of asking; nothing where one of them is not known."""
     from stkit_bench.run.settings import differences
@@ -79,8 +99,8 @@ def settings_text(settings: Mapping[str, Any], base: Mapping[str, Any]) -> str:
     for name, _, value in differences(base, settings):
         if (name, value) in _FLAGS:
             told.append(_FLAGS[name, value])
-        elif name in _NAMES and value is not None:
-            told.append(_NAMES[name].format(value))
+        elif name in _NAMES:
+            told.append(_NAMES[name].format("all" if value is None else value))
         elif name == "rows":
             told.append("other rows")
         else:

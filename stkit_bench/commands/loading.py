@@ -70,25 +70,10 @@ def opened(arguments: argparse.Namespace, name: str | None = None) -> Iterator[R
 
 
 def load(file: Path, references: Path | Sequence[Mapping[str, Any]] | None) -> Answers:
-    """Read answers beside their references, with the settings that they were asked with.
+    """Read answers beside their references (see :func:`stkit_bench.robustness.load_answers`)."""
+    from stkit_bench.robustness import load_answers
 
-    Args:
-        file: JSONL file of answers.
-        references: the rows that they are to: their file, or as read before; None where the
-            answers hold them.
-
-    Raises:
-        FileError: the file, the line and the rule that is broken.
-    """
-    from stkit_bench.files import Answers, read_answers, read_references
-    from stkit_bench.robustness import asked_with
-
-    known = read_references(references) if isinstance(references, Path) else references
-    answers = read_answers(file, known)
-    settings = asked_with(file)
-    names = [name for name in ("fps", "paraphrased") if name in settings]
-    told: dict[str, Any] = {name: settings[name] for name in names}
-    return Answers([{**r, **told} for r in answers.references], answers.responses)
+    return load_answers(file, references)
 
 
 def read(reader: Reader, answers: Answers) -> list[Reading | None]:

@@ -2,6 +2,7 @@
 
 ``render_page(ReportData(...))`` takes rows of any source and runs of any answerer; the questions to
 show are chosen by :func:`choose_questions`, a run comes from a file of answers by :func:`read_run`.
+:func:`stkit_bench.report.from_files.report_data` makes it all of files alone.
 """
 
 from stkit_bench.report.data import Build, Reply, ReportData, Run

@@ -36,8 +36,17 @@ class Dot:
     interval: Interval | None
 
 
-def accuracy_svg(title: str, dots: Sequence[Dot]) -> str:
-    """Draw accuracies with their intervals on an axis from 0 to 100 %, one run a line."""
+def accuracy_svg(
+    title: str, dots: Sequence[Dot], chance: float | None = None, look: int | None = None
+) -> str:
+    """Draw accuracies with their intervals on an axis from 0 to 100 %, one run a line.
+
+    Args:
+        title: what the picture is called.
+        dots: in the order of the lines.
+        chance: the accuracy of a guess, a dashed line through all; None for none.
+        look: color and marker of all lines; None gives each its own.
+    """
     left, right, top = 84, 236, 8
     bottom = top + _ROW * len(dots)
     scale = (right - left) / 100
@@ -50,15 +59,21 @@ def accuracy_svg(title: str, dots: Sequence[Dot]) -> str:
             f'<text class="tick" x="{x:g}" y="{bottom + 15}" text-anchor="middle">{tick}</text>'
         )
     told = []
+    if chance is not None:
+        x = left + 100 * chance * scale
+        parts.append(
+            f'<line class="chance" x1="{x:.1f}" y1="{top - 4}" x2="{x:.1f}" y2="{bottom + 3}"/>'
+        )
+        told.append(f"chance: {100 * chance:.1f}")
     for place, dot in enumerate(dots):
         y = top + _ROW * (place + 0.5)
-        parts.append(_dot(dot, place, y, left, scale))
+        parts.append(_dot(dot, place if look is None else look, y, left, scale))
         told.append(_dot_words(dot))
     height = bottom + 20
     return _svg("accuracy", height, f"{title}: accuracy in percent", "; ".join(told), parts)
 
 
-def _dot(dot: Dot, place: int, y: float, left: float, scale: float) -> str:
+def _dot(dot: Dot, look: int, y: float, left: float, scale: float) -> str:
     name = dot.run if len(dot.run) <= 14 else dot.run[:13] + "…"
     parts = [
         f'<text class="name" x="0" y="{y + 4:g}">{escape(name)}<title>{escape(dot.run)}</title>'
@@ -75,9 +90,9 @@ def _dot(dot: Dot, place: int, y: float, left: float, scale: float) -> str:
             f'M{high:.1f} {y - 4:g}v8"/>'
         )
     x = left + 100 * dot.accuracy * scale
-    marker = _MARKERS[place % len(_MARKERS)]
+    marker = _MARKERS[look % len(_MARKERS)]
     marks.append(f'<g class="marker" transform="translate({x:.1f} {y:g})">{marker}</g>')
-    parts.append(f'<g class="look-{place % _N_LOOKS}">{"".join(marks)}</g>')
+    parts.append(f'<g class="look-{look % _N_LOOKS}">{"".join(marks)}</g>')
     parts.append(
         f'<text class="value" x="{WIDTH}" y="{y + 4:g}" text-anchor="end">'
         f"{100 * dot.accuracy:.1f}</text>"

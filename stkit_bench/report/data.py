@@ -7,15 +7,26 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from stkit_bench.blind import Blind
+    from stkit_bench.breakdowns import Breakdown
     from stkit_bench.published import PublishedTable
-    from stkit_bench.results import Scores
+    from stkit_bench.results import Comparison, Scores
     from stkit_bench.selection import SelectionReport
     from stkit_datasets.units_of_work import Report
 
-__all__ = ["Build", "Reply", "ReportData", "Row", "Run"]
+__all__ = ["VERDICTS", "Build", "Paired", "Reply", "ReportData", "Row", "Run"]
 
 #: One question, as in a data set of STKit.
 Row = Mapping[str, Any]
+
+#: What a reply can turn out to be, by the name that filters use, in words.
+VERDICTS = {
+    "right": "✓ right",
+    "wrong": "✗ wrong",
+    "unreadable": "✗ not readable",
+    "none": "✗ no response",
+    "failed": "– reader failed, not scored",
+}
 
 
 @dataclass(frozen=True)
@@ -27,12 +38,27 @@ class Reply:
         read_as: what the reader took it for, in words, or why it could not be read.
         readable: whether it could be read.
         correct: whether it counts as right.
+        failed: whether the reader failed on it, so that it does not count at all.
+        asked: how the question was asked, as (label, value).
     """
 
     response: str | None
     read_as: str
     readable: bool
     correct: bool
+    failed: bool = False
+    asked: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def verdict(self) -> str:
+        """One of :data:`VERDICTS`."""
+        if self.response is None:
+            return "none"
+        if self.failed:
+            return "failed"
+        if not self.readable:
+            return "unreadable"
+        return "right" if self.correct else "wrong"
 
 
 @dataclass(frozen=True)
@@ -44,12 +70,23 @@ class Run:
         note: one sentence on what it is.
         scores: over all questions of the benchmark, not only those shown.
         replies: by the question's id; at least for the questions shown.
+        breakdowns: the scores of groups of questions, by attribute.
     """
 
     name: str
     note: str
     scores: Scores
     replies: Mapping[str, Reply]
+    breakdowns: tuple[Breakdown, ...] = ()
+
+
+@dataclass(frozen=True)
+class Paired:
+    """Two runs on the same questions: how much better A is than B."""
+
+    name_a: str
+    name_b: str
+    comparison: Comparison
 
 
 @dataclass(frozen=True)
@@ -74,6 +111,9 @@ class ReportData:
         builds: what was read, dropped and asked.
         published: tables of papers to stand beside the runs.
         same_questions: whether the runs answered the very questions of the published tables.
+        blind: what chance and baselines without video reach on the same questions.
+        paired: runs compared with one another.
+        max_video_bytes: of all videos together; None for the page's own limit.
     """
 
     title: str
@@ -85,3 +125,6 @@ class ReportData:
     builds: tuple[Build, ...] = ()
     published: tuple[PublishedTable, ...] = field(default=())
     same_questions: bool = False
+    blind: Blind | None = None
+    paired: tuple[Paired, ...] = ()
+    max_video_bytes: int | None = None

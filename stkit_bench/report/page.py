@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -13,10 +14,12 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
+from stkit_bench.blind import AVERAGE, CHANCE, Blind
 from stkit_bench.report.charts import Dot, accuracy_svg, balance_svg
-from stkit_bench.report.data import Reply, ReportData, Row, Run
-from stkit_bench.report.tables import accuracy_groups, build_sections, error_groups
-from stkit_bench.report.videos import video_uris
+from stkit_bench.report.data import VERDICTS, Reply, ReportData, Row, Run
+from stkit_bench.report.groups import group_tables
+from stkit_bench.report.tables import accuracy_groups, build_sections, error_groups, paired_lines
+from stkit_bench.report.videos import MAX_VIDEO_BYTES, video_uris
 from stkit_bench.report.words import SHORT_NAMES, TASK_NAMES, target_words
 from stkit_bench.selection import SelectionReport
 from stkit_datasets.audit import Audit, audit
@@ -57,13 +60,17 @@ def render_page(data: ReportData) -> str:
             policy=_policy(style, script),
             level=f"{level:.0%}".replace("%", " %"),
             task_heads=[(TASK_NAMES[task], SHORT_NAMES[task]) for task in TASKS],
-            accuracy=accuracy_groups(data.runs, data.published),
+            accuracy=accuracy_groups(data.runs, data.published, data.blind),
+            paired=paired_lines(data.paired),
+            groups=group_tables(data.runs),
+            failed=[(run.name, run.scores.reader_failures) for run in data.runs],
             errors=error_groups(data.runs, data.published),
-            panels=_panels(data.runs),
+            panels=_panels(data.runs, data.blind),
             balance=[] if data.selection is None else _balance(data.selection),
             sections=build_sections(data.builds),
             cards=_cards(data),
-            filters=_filters(data.questions),
+            filters=_filters(data),
+            verdicts=VERDICTS,
         )
     )
     # Lone surrogates of broken JSON are no text that a file can hold.
@@ -103,8 +110,11 @@ class _Picture:
     svg: Markup
 
 
-def _panels(runs: tuple[Run, ...]) -> list[_Picture]:
+def _panels(runs: tuple[Run, ...], blind: Blind | None) -> list[_Picture]:
     panels = []
+    chance = {} if blind is None else blind.accuracies()[CHANCE]
+    # A task with one question alone has no chance to tell.
+    chance = {task: value for task, value in chance.items() if value == value}
     for task in TASKS:
         scores = [(run.name, run.scores.tasks.get(task.value)) for run in runs]
         if any(score is not None for _, score in scores):
@@ -114,14 +124,15 @@ def _panels(runs: tuple[Run, ...]) -> list[_Picture]:
                 else Dot(name, score.accuracy, score.accuracy_interval)
                 for name, score in scores
             ]
-            panels.append(_Picture(TASK_NAMES[task], _drawn(accuracy_svg(TASK_NAMES[task], dots))))
+            svg = accuracy_svg(TASK_NAMES[task], dots, chance.get(task.value))
+            panels.append(_Picture(TASK_NAMES[task], _drawn(svg)))
     means = [
         Dot(run.name, run.scores.average_accuracy, run.scores.average_accuracy_interval)
         for run in runs
     ]
     if any(dot.accuracy is not None for dot in means):
         head = "Mean of the seven"
-        panels.append(_Picture(head, _drawn(accuracy_svg(head, means))))
+        panels.append(_Picture(head, _drawn(accuracy_svg(head, means, chance.get(AVERAGE)))))
     return panels
 
 
@@ -166,17 +177,45 @@ def _drawn(svg: str) -> Markup:
     return Markup(svg)
 
 
-def _filters(rows: tuple[Row, ...]) -> list[dict[str, Any]]:
-    counts = {task: sum(row["task"] == task for row in rows) for task in TASKS}
-    return [
-        {"value": str(task), "name": TASK_NAMES[task], "count": count}
-        for task, count in counts.items()
-        if count
+def _filters(data: ReportData) -> list[dict[str, Any]]:
+    """Return what questions can be chosen by: their task, a run, and what became of its reply."""
+    rows = data.questions
+    tasks = {str(task): sum(row["task"] == task for row in rows) for task in TASKS}
+    found = [
+        _filter(
+            "task", "Task", f"All ({len(rows)})", {t: TASK_NAMES[Task(t)] for t in tasks}, tasks
+        )
     ]
+    verdicts = Counter(
+        verdict for row in rows for verdict in {_reply(run, row).verdict for run in data.runs}
+    )
+    names = {str(n): run.name for n, run in enumerate(data.runs)}
+    if len(names) > 1:
+        found.append(_filter("run", "Run", "All", names))
+    if len(verdicts) > 1:
+        told = {name: words for name, words in VERDICTS.items() if verdicts[name]}
+        found.append(_filter("verdict", "Reply", "All", told, verdicts))
+    return found
+
+
+def _filter(
+    name: str,
+    head: str,
+    everything: str,
+    values: Mapping[str, str],
+    counts: Mapping[str, int] | None = None,
+) -> dict[str, Any]:
+    entries = [
+        {"value": value, "name": words if counts is None else f"{words} ({counts[value]})"}
+        for value, words in values.items()
+        if counts is None or counts[value]
+    ]
+    return {"name": name, "head": head, "entries": [{"value": "all", "name": everything}, *entries]}
 
 
 def _cards(data: ReportData) -> list[dict[str, Any]]:
-    videos = video_uris(data.questions)
+    limit = data.max_video_bytes
+    videos = video_uris(data.questions, MAX_VIDEO_BYTES if limit is None else limit)
     return [
         {
             "row": row,

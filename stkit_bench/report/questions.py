@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from stkit_bench.report.data import Row
 from stkit_datasets.seeding import stable_digest
 from stkit_datasets.tasks.names import TASKS
 
-__all__ = ["choose_questions"]
+__all__ = ["choose_questions", "choose_telling"]
 
+#: How much of a page shows what went wrong; the rest is chosen from what went right.
+_TELLING_SHARE = 0.75
 _VARIETY = ("domain", "camera_motion", "polarity", "object_count")
 
 
@@ -41,6 +43,27 @@ def choose_questions(rows: Sequence[Row], count: int = 12, seed: int = 0) -> tup
     order = {str(task): place for place, task in enumerate(TASKS)}
     chosen.sort(key=lambda row: order[row["task"]])
     return tuple(str(row["id"]) for row in chosen)
+
+
+def choose_telling(
+    rows: Sequence[Row], telling: Collection[str], count: int = 40, seed: int = 0
+) -> tuple[str, ...]:
+    """Choose rows to show, most of them among ``telling``, and return their ids by task.
+
+    Args:
+        rows: as for :func:`choose_questions`.
+        telling: ids of questions that some run did not get right.
+        count: how many; where one kind has too few the other fills up.
+        seed: another seed chooses others.
+    """
+    wrong = [row for row in rows if str(row["id"]) in telling]
+    right = [row for row in rows if str(row["id"]) not in telling]
+    share = max(round(_TELLING_SHARE * count), count - len(right))
+    first = choose_questions(wrong, min(share, count), seed)
+    second = choose_questions(right, count - len(first), seed)
+    order = {str(task): place for place, task in enumerate(TASKS)}
+    task_of = {str(row["id"]): order[row["task"]] for row in rows}
+    return tuple(sorted((*first, *second), key=lambda name: task_of[name]))
 
 
 def _kinds(row: Row) -> list[tuple[str, object]]:

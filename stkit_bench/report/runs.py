@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from stkit_bench.breakdowns import Breakdown
 from stkit_bench.files import read_answers
-from stkit_bench.judging import judge
-from stkit_bench.reading import read_response
+from stkit_bench.judging import ReadingLike, judge
+from stkit_bench.readers import RulesReader, read_all
 from stkit_bench.report.data import Reply, Run
 from stkit_bench.report.words import reading_words
 from stkit_bench.scoring import score_judged
@@ -48,7 +49,11 @@ def make_run(
     responses: Sequence[str | None],
     *,
     note: str = "",
+    readings: Sequence[ReadingLike | None] | None = None,
+    asked: Mapping[str, tuple[tuple[str, str], ...]] | None = None,
+    breakdowns: Sequence[Breakdown] = (),
     n_resamples: int = 1000,
+    level: float = 0.95,
     seed: int = 0,
 ) -> Run:
     """Read and score responses, one per reference; None where there is none.
@@ -58,16 +63,18 @@ def make_run(
         references: as :func:`stkit_bench.references` makes them, each with an ``id``.
         responses: free text.
         note: one sentence on what the run is.
+        readings: of the responses; None has them read by the rules.
+        asked: by id, how a question was asked, as (label, value).
+        breakdowns: the scores of groups of questions.
         n_resamples: of the bootstrap.
+        level: of the intervals.
         seed: of the bootstrap.
 
     Raises:
         ValueError: the lengths differ, or a reference breaks a rule; the message names the row.
     """
-    readings = [
-        None if text is None else read_response(reference["task"], text, reference.get("question"))
-        for reference, text in zip(references, responses, strict=True)
-    ]
+    if readings is None:
+        readings = read_all(RulesReader(), references, responses)
     judged = judge(references, readings)
     replies = {
         str(reference["id"]): Reply(
@@ -75,9 +82,14 @@ def make_run(
             read_as=reading_words(reference["task"], reading, bool(readable)),
             readable=bool(readable),
             correct=bool(correct),
+            failed=not scored,
+            asked=(asked or {}).get(str(reference["id"]), ()),
         )
-        for reference, text, reading, readable, correct in zip(
-            references, responses, readings, judged.readable, judged.correct, strict=True
+        for reference, text, reading, readable, correct, scored in zip(
+            *(references, responses, readings),
+            *(judged.readable, judged.correct, judged.scored),
+            strict=True,
         )
     }
-    return Run(name, note, score_judged(judged, n_resamples=n_resamples, seed=seed), replies)
+    scores = score_judged(judged, n_resamples=n_resamples, level=level, seed=seed)
+    return Run(name, note, scores, replies, tuple(breakdowns))

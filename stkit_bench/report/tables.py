@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from stkit_bench.blind import AVERAGE, Blind
 from stkit_bench.published import PublishedRow, PublishedTable
-from stkit_bench.report.data import Build, Run
+from stkit_bench.report.data import Build, Paired, Run
 from stkit_bench.report.words import (
     NOTHING,
     TASK_NAMES,
@@ -14,14 +15,28 @@ from stkit_bench.report.words import (
     number,
     percent,
     percent_interval,
+    points,
 )
-from stkit_bench.results import TaskScores
+from stkit_bench.results import Interval, TaskScores
 from stkit_datasets.tasks.names import TASKS, Task
 
-__all__ = ["Cell", "Group", "Line", "accuracy_groups", "build_sections", "error_groups"]
+__all__ = [
+    "Cell",
+    "Group",
+    "Line",
+    "accuracy_groups",
+    "build_sections",
+    "error_groups",
+    "paired_lines",
+]
 
 FIGURE_SPACE = "\u2007"
 
+_BLIND_NOTES = {
+    "chance": "a draw from the targets themselves",
+    "constant": "the same answer to every question of a task",
+    "random": "a seeded draw for every question",
+}
 _ERROR_TASKS = (Task.TRAVELED_DISTANCE, Task.TRAVELING_SPEED, Task.MOVEMENT_DIRECTION)
 
 
@@ -52,8 +67,13 @@ class Group:
     published: bool = False
 
 
-def accuracy_groups(runs: Sequence[Run], tables: Sequence[PublishedTable]) -> tuple[Group, ...]:
-    """Return the mean accuracy, the seven, coverage and n, of the runs and of the papers."""
+def accuracy_groups(
+    runs: Sequence[Run], tables: Sequence[PublishedTable], blind: Blind | None = None
+) -> tuple[Group, ...]:
+    """Return the mean accuracy, the seven, coverage and n, of the runs and of the papers.
+
+    What chance and baselines without video reach stands between the two, where it is given.
+    """
     own = tuple(
         Line(
             run.name,
@@ -70,7 +90,52 @@ def accuracy_groups(runs: Sequence[Run], tables: Sequence[PublishedTable]) -> tu
         )
         for run in runs
     )
-    return (Group("These runs", own), *(_published(table, _accuracies) for table in tables))
+    between = () if blind is None else (Group("Without seeing the video", _blind(blind)),)
+    return (
+        Group("These runs", own),
+        *between,
+        *(_published(table, _accuracies) for table in tables),
+    )
+
+
+def paired_lines(paired: Sequence[Paired]) -> tuple[Line, ...]:
+    """Return the differences of runs: of the mean, with its p-value, and of the seven tasks."""
+    lines = []
+    for pair in paired:
+        found = pair.comparison
+        tasks = [found.tasks.get(task.value) for task in TASKS]
+        mean = found.average
+        if mean is None:
+            continue
+        cells = [Cell(points(mean.difference), _points_interval(mean.interval))]
+        cells.append(Cell(NOTHING if mean.p_value is None else f"{mean.p_value:.3f}"))
+        cells += [
+            Cell(NOTHING)
+            if task is None
+            else Cell(points(task.difference), _points_interval(task.interval))
+            for task in tasks
+        ]
+        lines.append(Line(f"{pair.name_a} − {pair.name_b}", f"{mean.n:,} questions", tuple(cells)))
+    return tuple(lines)
+
+
+def _points_interval(ends: Interval | None) -> str:
+    return "" if ends is None else f"{points(ends[0])} to {points(ends[1])}"
+
+
+def _blind(blind: Blind) -> tuple[Line, ...]:
+    n = Cell(f"{len(blind.task):,}")
+    found = []
+    for name, by in blind.accuracies().items():
+        complete = all(task.value in by for task in TASKS)
+        mean = Cell(_share(by[AVERAGE]) if complete else NOTHING)
+        tasks = (Cell(_share(by.get(task.value))) for task in TASKS)
+        found.append(Line(name, _BLIND_NOTES.get(name, ""), (mean, *tasks, Cell(NOTHING), n)))
+    return tuple(found)
+
+
+def _share(value: float | None) -> str:
+    return NOTHING if value is None or value != value else percent(value)
 
 
 def error_groups(runs: Sequence[Run], tables: Sequence[PublishedTable]) -> tuple[Group, ...]:

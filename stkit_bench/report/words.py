@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from stkit_bench.judging import KMH_PER_MPS, ReadingLike
+from stkit_bench.judging import KMH_PER_MPS, READER_FAILED, ReadingLike
 from stkit_bench.results import Interval
 from stkit_datasets.tasks.names import Task
 
@@ -16,6 +16,7 @@ __all__ = [
     "number",
     "percent",
     "percent_interval",
+    "points",
     "reading_words",
     "target_words",
 ]
@@ -54,6 +55,11 @@ def percent_interval(ends: Interval | None) -> str:
     return NOTHING if ends is None else f"{100 * ends[0]:.1f}–{100 * ends[1]:.1f}"
 
 
+def points(share: float) -> str:
+    """Write a difference of shares in percentage points, with its sign."""
+    return f"{100 * share:+.1f}".replace("-", "−")
+
+
 def number(value: float | None, decimals: int = 2) -> str:
     """Write a number with thousands separators."""
     return NOTHING if value is None else f"{value:,.{decimals}f}"
@@ -84,6 +90,8 @@ def reading_words(task: str, reading: ReadingLike | None, readable: bool) -> str
     """Write what a response was read as, or why it was not."""
     if reading is None:
         return "no response"
+    if reading.reason == READER_FAILED:
+        return "the reader failed"
     if not readable:
         reason = str(reading.reason or "not what the task asks for").replace("_", " ")
         return f"not readable: {reason}"

@@ -2,22 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-import queue
-import shutil
-import subprocess
-import tempfile
-import threading
-from collections.abc import Iterator
-from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from browser import Seen, probe
 
 from stkit_bench.cli import main
 from stkit_bench.demo import DemoConfig, DemoResult, run_demo
@@ -172,83 +162,9 @@ frame.onload = async () => {
 </script>"""
 
 
-@dataclass
-class Seen:
-    """What the page turned out to be in the browser, and every path that was asked for."""
-
-    found: dict[str, Any]
-    requests: list[str]
-
-
-def chromium() -> str:
-    for name in ("chromium", "chromium-browser", "google-chrome", "chrome"):
-        path = shutil.which(name)
-        if path:
-            return path
-    reason = "no Chromium on the PATH (Debian: apt-get install chromium)"
-    if os.environ.get("CI"):
-        pytest.fail(reason)
-    pytest.skip(reason)
-
-
 @pytest.fixture(scope="module")
-def seen(demo: DemoResult) -> Iterator[Seen]:
-    command = chromium()
-    answers: queue.Queue[dict[str, Any]] = queue.Queue()
-    requests: list[str] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            requests.append(self.path)
-            body = demo.page.read_bytes() if self.path == "/page" else PROBE.encode()
-            self.send_response(200)
-            self.send_header("Content-Type", "text/html; charset=utf-8")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def do_POST(self) -> None:
-            length = int(self.headers["Content-Length"])
-            answers.put(json.loads(self.rfile.read(length)))
-            self.send_response(204)
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    with contextlib.ExitStack() as stack:
-        stack.callback(server.server_close)
-        stack.callback(server.shutdown)
-        profile = stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True))
-        browser = subprocess.Popen(
-            [
-                command,
-                "--headless",
-                "--no-sandbox",
-                "--disable-gpu",
-                "--disable-dev-shm-usage",
-                "--disable-quic",
-                "--no-first-run",
-                "--disable-background-networking",
-                "--disable-component-update",
-                "--disable-sync",
-                "--window-size=1400,1000",
-                f"--user-data-dir={profile}",
-                "--remote-debugging-port=0",
-                f"http://127.0.0.1:{server.server_port}/",
-            ],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        stack.callback(browser.wait, 20)
-        stack.callback(browser.terminate)
-        try:
-            found = answers.get(timeout=60)
-        except queue.Empty:
-            pytest.fail(f"the browser did not report within 60 s; it asked for {requests}")
-        yield Seen(found, requests)
+def seen(demo: DemoResult) -> Seen:
+    return probe(demo.page, PROBE)
 
 
 def test_the_probe_went_through(seen: Seen) -> None:
