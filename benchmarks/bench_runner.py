@@ -22,12 +22,12 @@ import argparse
 import json
 import os
 import signal
-import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any, TypeVar
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 for place in ("tests/bench", "tests/cpu_torchvision"):
@@ -50,6 +50,7 @@ from stkit_datasets.rows import RowConfig  # noqa: E402
 
 PER_TASK = 200
 SCENES = 72
+T = TypeVar("T")
 QUICK_FAULTS = tuple(fault for fault in FAULTS if fault != "stall")
 
 
@@ -99,32 +100,40 @@ def overhead(folder: Path, n: int, new_tokens: int, repeats: int) -> None:
     )
     questions = StkitQuestions(RowsFile(bench(folder)), AskSettings(), limit=n)
     batches = plan([questions.n_frames(k) for k in range(n)], model.batch_size)
-    started = time.perf_counter()
-    prepared = [model.prepare([questions.draft(k).request() for k in b]) for b in batches]
-    preparing = time.perf_counter() - started
-    model.respond(prepared[0])
-    bare, plain, whole = [], [], []
-    for repeat in range(repeats):
-        started = time.perf_counter()
+    taken: dict[str, list[tuple[float, float]]] = {}
+
+    def timed(name: str, work: Callable[[], T]) -> T:
+        started = time.perf_counter(), time.process_time()
+        found = work()
+        wall, cpu = time.perf_counter() - started[0], time.process_time() - started[1]
+        taken.setdefault(name, []).append((wall, cpu))
+        return found
+
+    def prepare_all() -> list[Any]:
+        return [model.prepare([questions.draft(k).request() for k in batch]) for batch in batches]
+
+    def plain_loop() -> None:
         for batch in batches:
             model.respond(model.prepare([questions.draft(k).request() for k in batch]))
-        plain.append(time.perf_counter() - started)
-        started = time.perf_counter()
-        for batch in prepared:
-            model.respond(batch)
-        bare.append(time.perf_counter() - started)
+
+    model.respond(prepare_all()[0])
+    for repeat in range(repeats):
+        prepared = timed("decode, draw, prepare", prepare_all)
+        timed("bare generation", lambda given=prepared: [model.respond(batch) for batch in given])
+        timed("a plain loop", plain_loop)
         out = folder / f"overhead-{os.getpid()}-{repeat}.jsonl"
-        whole.append(run(model, questions, out, workers=Workers(1)).seconds)
-    best_bare, best_plain, best_whole = min(bare), min(plain), min(whole)
+        timed("the whole run", lambda out=out: run(model, questions, out, workers=Workers(1)))
     print(f"{n} questions in {len(batches)} batches of 8, {new_tokens} new tokens each")
-    print(f"bare generation        {best_bare:7.2f} s  (median {statistics.median(bare):.2f})")
-    print(f"decode, draw, prepare  {preparing:7.2f} s  when nothing else runs")
-    print(f"a plain loop           {best_plain:7.2f} s  (median {statistics.median(plain):.2f})")
-    print(f"the whole run          {best_whole:7.2f} s  (median {statistics.median(whole):.2f})")
-    print(f"overhead over bare generation     {100 * (best_whole / best_bare - 1):+.1f} %")
-    print(f"against the plain loop            {100 * (best_whole / best_plain - 1):+.1f} %")
-    hidden = 1 - (best_whole - best_bare) / preparing
-    print(f"share of the preparation that overlaps with generation {100 * hidden:.0f} %")
+    wall = {name: min(pair[0] for pair in pairs) for name, pairs in taken.items()}
+    cpu = {name: min(pair[1] for pair in pairs) for name, pairs in taken.items()}
+    for name, seconds in wall.items():
+        print(f"{name:24s} wall {seconds:7.2f} s   of all cores {cpu[name]:7.2f} s")
+    preparing, bare, plain, whole = wall.values()
+    own = cpu["the whole run"] - cpu["bare generation"] - cpu["decode, draw, prepare"]
+    print(f"wall time against bare generation    {100 * (whole / bare - 1):+.1f} %")
+    print(f"wall time against the plain loop     {100 * (whole / plain - 1):+.1f} %")
+    print(f"preparation hidden by generation     {100 * (1 - (whole - bare) / preparing):.0f} %")
+    print(f"the runner's own work, of generation {100 * own / cpu['bare generation']:+.1f} %")
 
 
 # --- 1,400 questions -------------------------------------------------------------------------
