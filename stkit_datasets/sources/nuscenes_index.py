@@ -9,7 +9,6 @@ Schema: https://www.nuscenes.org/nuscenes#data-format
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,13 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from stkit_datasets.errors import SourceError
+from stkit_datasets.sources.nuscenes_columns import (
+    expect_unique,
+    index_in,
+    joined,
+    matrix,
+    sorted_by_sample,
+)
 from stkit_datasets.sources.nuscenes_drop import drop_sweeps, unwanted_dropper
 from stkit_datasets.sources.nuscenes_json import read_chunks, read_table
 
@@ -127,12 +133,12 @@ class _Builder:
 
     def _read(self, table: str, unique: str = "token") -> Any:
         rows = read_table(self._path(table), self._schema(table))
-        _expect_unique(self._path(table), rows[unique], unique)
+        expect_unique(self._path(table), rows[unique], unique)
         return rows
 
     def _rows_of(self, table: str, rows: Any, column: str, target: str, tokens: Any) -> Int32Array:
         """Return the row numbers in ``target`` that a column of tokens refers to."""
-        found = _index_in(rows[column], tokens)
+        found = index_in(rows[column], tokens)
         if found.null_count:
             row = pc.index(found.is_null(), True).as_py()
             token, missing = rows["token"][row].as_py(), rows[column][row].as_py()
@@ -145,7 +151,7 @@ class _Builder:
 
     def _scenes_and_samples(self) -> tuple[Any, Any]:
         scenes = self._read("scene").sort_by("name")
-        _expect_unique(self._path("scene"), scenes["name"], "name")
+        expect_unique(self._path("scene"), scenes["name"], "name")
         samples = self._read("sample")
         scene = self._rows_of("sample", samples, "scene_token", "scene", scenes["token"])
         order = np.lexsort((samples["timestamp"].to_numpy(), scene))
@@ -175,7 +181,7 @@ class _Builder:
         path = self._path("sample_annotation")
 
         def convert(rows: Any) -> Any:
-            values = _matrix(path, rows, {"translation": 3, "size": 3, "rotation": 4})
+            values = matrix(path, rows, {"translation": 3, "size": 3, "rotation": 4})
             # The same few tokens again and again: held once a chunk.
             encoded = {
                 name: rows[name].combine_chunks().dictionary_encode()
@@ -188,7 +194,7 @@ class _Builder:
         for name, tokens in (("sample", sample_tokens), ("instance", instance_tokens)):
             found = self._rows_of("sample_annotation", rows, f"{name}_token", name, tokens)
             rows = rows.drop_columns([f"{name}_token"]).append_column(name, pa.array(found))
-        return _sorted_by_sample(rows)
+        return sorted_by_sample(rows)
 
     def _calibrations(self) -> tuple[Any, NDArray[np.int8]]:
         """Return the calibrations and which of ``CAMERAS`` each is of, -1 for other sensors."""
@@ -212,7 +218,7 @@ class _Builder:
         table = pa.table(
             {
                 "token": rows["token"],
-                "pose": _matrix(path, rows, {"translation": 3, "rotation": 4}),
+                "pose": matrix(path, rows, {"translation": 3, "rotation": 4}),
                 "intrinsics": pa.FixedSizeListArray.from_arrays(intrinsics.ravel(), 9),
                 "problem": pa.array(problems, pa.string()),
             }
@@ -232,7 +238,7 @@ class _Builder:
             return rows.drop_columns(["is_key_frame"])
 
         path = self._path("sample_data")
-        rows = _joined(read_chunks(path, self._schema("sample_data"), convert, drop_sweeps))
+        rows = joined(read_chunks(path, self._schema("sample_data"), convert, drop_sweeps))
         calibration = self._rows_of(
             "sample_data",
             rows,
@@ -255,7 +261,7 @@ class _Builder:
                 "ego_pose_token": rows["ego_pose_token"],
             }
         )
-        images = _sorted_by_sample(images)
+        images = sorted_by_sample(images)
         wanted = images["ego_pose_token"].combine_chunks()
         tokens, poses = self._ego_poses(wanted)
         row = pc.index_in(wanted, value_set=tokens)
@@ -269,73 +275,12 @@ class _Builder:
         path = self._path("ego_pose")
 
         def convert(rows: Any) -> Any:
-            values = _matrix(path, rows, {"translation": 3, "rotation": 4})
+            values = matrix(path, rows, {"translation": 3, "rotation": 4})
             return pa.table({"token": rows["token"], "values": values})
 
         drop = unwanted_dropper(wanted)
-        rows = _joined(read_chunks(path, self._schema("ego_pose"), convert, drop))
+        rows = joined(read_chunks(path, self._schema("ego_pose"), convert, drop))
         rows = rows.filter(pc.is_in(rows["token"], value_set=wanted)).combine_chunks()
-        _expect_unique(path, rows["token"], "token")
+        expect_unique(path, rows["token"], "token")
         values = rows["values"].combine_chunks().flatten().to_numpy()
         return rows["token"].combine_chunks(), values.reshape(-1, 7)
-
-
-def _index_in(column: Any, tokens: Any) -> Any:
-    """``pc.index_in``, also for a column whose chunks each have a dictionary of their own."""
-    if not pa.types.is_dictionary(column.type):
-        return pc.index_in(column, value_set=tokens)
-    chunks = column.chunks
-    values = pa.concat_arrays([chunk.dictionary for chunk in chunks])
-    found = pc.index_in(values, value_set=tokens)
-    starts = np.cumsum([0, *(len(chunk.dictionary) for chunk in chunks)])[:-1]
-    return found.take(
-        pa.chunked_array(
-            [
-                pc.add(chunk.indices.cast(pa.int64()), int(start))
-                for chunk, start in zip(chunks, starts, strict=True)
-            ]
-        )
-    )
-
-
-def _joined(chunks: list[Any]) -> Any:
-    table = pa.concat_tables(chunks)
-    chunks.clear()  # so that not two copies of the largest table are held
-    return table.combine_chunks()
-
-
-def _sorted_by_sample(table: Any) -> Any:
-    """Sort by sample, keeping the file's order within one."""
-    order = np.argsort(table["sample"].to_numpy(), kind="stable")
-    columns = {}
-    for name in table.column_names:
-        columns[name] = table[name].take(order)
-        table = table.drop_columns([name])  # so that not two copies of all are held
-    return pa.table(columns).combine_chunks()
-
-
-def _matrix(path: Path, rows: Any, widths: Mapping[str, int]) -> Any:
-    """Join list columns of fixed lengths into one fixed-size list column, in that order."""
-    parts = []
-    for column, width in widths.items():
-        lists = rows[column].combine_chunks()
-        lengths = pc.list_value_length(lists).to_numpy()
-        if (lengths != width).any():
-            row = int(np.flatnonzero(lengths != width)[0])
-            raise SourceError(
-                path,
-                f"{column} must have {width} numbers, got {lists[row].as_py()}",
-                f"token {rows['token'][row].as_py()!r}",
-            )
-        parts.append(lists.flatten().to_numpy().reshape(-1, width))
-    joined = np.concatenate(parts, axis=1)
-    return pa.FixedSizeListArray.from_arrays(joined.ravel(), joined.shape[1])
-
-
-def _expect_unique(path: Path, values: Any, column: str) -> None:
-    if pc.count_distinct(values).as_py() == len(values):
-        return
-    counts = pc.value_counts(values)
-    row = pc.index(pc.greater(counts.field("counts"), 1), True).as_py()
-    twice = counts.field("values")[row].as_py()
-    raise SourceError(path, f"{column} must be unique, found more than once: {twice!r}")
