@@ -14,7 +14,11 @@ from stkit_datasets import atomic
 SHARD_BYTES = 500_000_000
 """Shards are cut at about this size, small enough to stream and large enough to be few."""
 ROW_GROUP_ROWS = 100
-"""Rows with video read at once. Those about the same objects share theirs, held once a group."""
+"""Rows with video read at once. Those about the same objects share theirs, held once a group.
+
+Measured on 723 simulated rows with 438 MB of video, 132 MB of it distinct: groups of 50 take 171 MB
+on disk and 272 MB to read, of 100 take 145 and 333, of 200 take 139 and 589.
+"""
 ANNOTATION_GROUP_ROWS = 1000
 """The same for rows without video, some kilobytes each."""
 
