@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -100,7 +100,7 @@ class Vlm4dQuestions:
         parts: list[str | Slot] = [prompts(item, self._form)]
         if self._shows:
             times_s = self._chosen_s(item)
-            parts.insert(0, Slot(times_s, partial(self._frames, item, times_s)))
+            parts.insert(0, Slot(times_s, partial(_frames, self._videos / item.video, times_s)))
         record = {
             "split": item.split,
             "group": item.group,
@@ -124,11 +124,15 @@ class Vlm4dQuestions:
             self._times[item.video] = tuple(times[k] for k in evenly(len(times), self._max))
         return self._times[item.video]
 
-    def _frames(self, item: Item, times_s: Sequence[float]) -> NDArray[np.uint8]:
-        from stkit_datasets.video.frames import VideoFrames
 
-        frames = VideoFrames(self._videos / item.video, times_s)
-        return np.stack(list(frames.read(_HEIGHT_PX)))
+@lru_cache(maxsize=2)
+def _frames(path: Path, times_s: tuple[float, ...]) -> NDArray[np.uint8]:
+    """Return the frames on screen at these times, read-only; kept, as questions share videos."""
+    from stkit_datasets.video.frames import VideoFrames
+
+    frames = np.stack(list(VideoFrames(path, times_s).read(_HEIGHT_PX)))
+    frames.flags.writeable = False
+    return frames
 
 
 def _at_rate(times_s: Sequence[float], fps: float) -> list[float]:

@@ -117,7 +117,7 @@ def test_the_baselines_of_stkit_are_not_asked_vlm4d(
 
 
 def test_ten_real_clips_are_decoded_and_asked(
-    shared_data: Callable[[str], Path], tmp_path: Path
+    shared_data: Callable[[str], Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = shared_data("vlm4d")
     shared_data("vlm4d/videos_real/davis/camel.mp4")
@@ -140,3 +140,7 @@ def test_ten_real_clips_are_decoded_and_asked(
     lines = [json.loads(line) for line in out.read_text().splitlines()]
     assert [line["id"] for line in lines] == list(questions.ids)
     assert all(len(line["frames_s"]) == 4 for line in lines)
+    command = ["vlm4d", "score", "--data", str(folder), "--answers", str(out), "--json"]
+    assert main([*command, "--n-resamples", "0"]) == 0
+    scores = json.loads(capsys.readouterr().out)
+    assert scores["n_unanswered"] == len(items) - len(lines) - len(scores["not_scored"])
