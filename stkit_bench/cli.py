@@ -23,7 +23,7 @@ from stkit_bench.commands import (
     run,
     score,
     select,
-    shift_horizon,
+    shift,
     space,
     vlm4d,
 )
@@ -33,7 +33,7 @@ __all__ = ["main"]
 
 _COMMANDS = (
     *(build, run, score, compare, breakdown, robustness, agree, report),
-    *(select, shift_horizon, demo, vlm4d, depthlm),
+    *(select, shift, demo, vlm4d, depthlm),
     *(lmms_eval_path, space),
 )
 

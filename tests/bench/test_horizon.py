@@ -94,7 +94,7 @@ def test_what_cannot_be_shifted_is_named(fraction, more, message):
 def test_the_command_writes_rows_that_can_be_asked(tmp_path, capsys):
     source = run_rows.write(tmp_path / "rows.parquet", names=("a",))
     out = tmp_path / "out" / "lower.parquet"
-    argv = ["shift-horizon", str(source), "--fraction", "0.1", "--out", str(out)]
+    argv = ["shift", str(source), "--fraction", "0.1", "--out", str(out)]
     assert main(argv) == 0
     before, after = pq.read_table(source), pq.read_table(out)
     assert after.schema.equals(before.schema)

@@ -1,4 +1,4 @@
-"""``stkit-bench shift-horizon``: the same questions through a camera that points elsewhere."""
+"""``stkit-bench shift``: the same questions through a camera that points elsewhere."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ answers both alike; `stkit-bench robustness` compares them.
 def add_parser(subparsers: Any) -> None:
     """Add the command to the parser of ``stkit-bench``."""
     parser = subparsers.add_parser(
-        "shift-horizon",
+        "shift",
         help="shift the pictures of a bench up or down",
         description=_DESCRIPTION,
     )
