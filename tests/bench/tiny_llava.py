@@ -35,13 +35,10 @@ def tokenizer() -> Any:
     )
 
 
-def save(folder: Path, seed: int = 0) -> Path:
-    """Write model and processor below ``folder`` and return it."""
-    import torch
-    import transformers as t
+def _text_config(tokens: Any) -> Any:
+    from transformers import Qwen2Config
 
-    tokens = tokenizer()
-    text = t.Qwen2Config(
+    return Qwen2Config(
         hidden_size=48,
         intermediate_size=96,
         num_hidden_layers=2,
@@ -53,6 +50,28 @@ def save(folder: Path, seed: int = 0) -> Path:
         eos_token_id=tokens.eos_token_id,
         pad_token_id=tokens.pad_token_id,
     )
+
+
+def save_text_only(folder: Path, seed: int = 0) -> Path:
+    """Write a language model without vision, and its tokenizer, and return the folder."""
+    import torch
+    from transformers import Qwen2ForCausalLM
+
+    tokens = tokenizer()
+    tokens.chat_template = CHAT_TEMPLATE
+    torch.manual_seed(seed)
+    Qwen2ForCausalLM(_text_config(tokens)).save_pretrained(folder)
+    tokens.save_pretrained(folder)
+    return folder
+
+
+def save(folder: Path, seed: int = 0) -> Path:
+    """Write model and processor below ``folder`` and return it."""
+    import torch
+    import transformers as t
+
+    tokens = tokenizer()
+    text = _text_config(tokens)
     vision = t.SiglipVisionConfig(
         hidden_size=48,
         intermediate_size=96,

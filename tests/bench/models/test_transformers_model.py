@@ -122,6 +122,19 @@ def test_tokens_and_the_end_are_counted(model: TransformersModel) -> None:
         assert reply.output_tokens == 8 or reply.finish_reason == "stop"
 
 
+def test_a_language_model_without_vision_answers_the_text(tmp_path: Path) -> None:
+    tiny_llava.save_text_only(tmp_path / "words")
+    rows = run_rows.write(tmp_path / "rows.parquet", "none", names=("a",))
+    out = tmp_path / "a.jsonl"
+    command = ["run", "--model", f"text:transformers:{tmp_path / 'words'}", "--data", str(rows)]
+    more = ["--out", str(out), "--max-new-tokens", "4", "--no-progress"]
+    assert main([*command, *more]) == 0
+    found = lines(out)
+    assert len(found) == 6
+    assert all(line["frames_s"] == [] and line["response"] is not None for line in found)
+    assert all(line["model"].endswith("(no video)") for line in found)
+
+
 @pytest.mark.parametrize(
     ("settings", "rule"),
     [({"dtype": "int4"}, "dtype must be one of"), ({"batch_size": 0}, "batch_size must be")],
