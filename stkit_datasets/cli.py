@@ -1,4 +1,4 @@
-"""The ``stkit`` command: build rows, explain one, export and publish them."""
+"""The ``stkit`` command: build rows, explain one, export and publish them; label plain video."""
 
 from __future__ import annotations
 
@@ -22,11 +22,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:
         return int(arguments.run(arguments))
-    except StkitError as error:
-        sys.stderr.write(f"stkit: {error}\n")
-        return 2
     except BrokenPipeError:
         return stop_quietly()
+    except (StkitError, OSError) as error:
+        sys.stderr.write(f"stkit: {error}\n")
+        return 2
+    except KeyboardInterrupt:
+        return interrupted("stkit")
 
 
 def stop_quietly() -> int:
@@ -34,6 +36,19 @@ def stop_quietly() -> int:
     # Python flushes standard output once more when it ends, which must not fail again.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 141
+
+
+def interrupted(program: str) -> int:
+    """End a command that Ctrl-C stopped; 130 as of SIGINT."""
+    sys.stderr.write(f"\n{program}: interrupted; a build or export goes on when started again\n")
+    return 130
+
+
+def folder(text: str) -> Path:
+    """An argument that names a folder or file: ``--out ""`` is not the working directory."""
+    if not text:
+        raise argparse.ArgumentTypeError("the path is empty")
+    return Path(text)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -52,9 +67,11 @@ def _add_build(commands: Any) -> None:
 
     build = commands.add_parser("build", help="turn a source's official files into question rows")
     build.set_defaults(run=_build)
-    build.add_argument("source", choices=list(SOURCES), metavar=f"SOURCE ({', '.join(SOURCES)})")
-    build.add_argument("--data-dir", type=Path, help="folder with the official files")
-    build.add_argument("--out", type=Path, required=True, help="folder to write to")
+    build.add_argument(
+        "source", choices=list(SOURCES), metavar="SOURCE", help=f"one of {', '.join(SOURCES)}"
+    )
+    build.add_argument("--data-dir", type=folder, help="folder with the official files")
+    build.add_argument("--out", type=folder, required=True, help="folder to write to")
     build.add_argument(
         "--split", action="append", choices=["train", "validation"], help="default: both"
     )
@@ -148,10 +165,10 @@ def _add_explain(commands: Any) -> None:
     explain.set_defaults(run=_explain)
     explain.add_argument("row_id", metavar="ROW_ID")
     explain.add_argument(
-        "--data", type=Path, required=True, help="a built folder, or one Parquet file of it"
+        "--data", type=folder, required=True, help="a built folder, or one Parquet file of it"
     )
     explain.add_argument(
-        "--picture", type=Path, help="where to write the picture (default: ROW_ID.svg)"
+        "--picture", type=folder, help="where to write the picture (default: ROW_ID.svg)"
     )
 
 
@@ -173,8 +190,8 @@ def _add_export(commands: Any) -> None:
         "export", help="make a built folder ready to be passed on: shards with video, and a card"
     )
     export.set_defaults(run=_export)
-    export.add_argument("built", type=Path, metavar="BUILT_DIR", help="what `stkit build` wrote")
-    export.add_argument("--out", type=Path, required=True, help="folder to write to")
+    export.add_argument("built", type=folder, metavar="BUILT_DIR", help="what `stkit build` wrote")
+    export.add_argument("--out", type=folder, required=True, help="folder to write to")
     export.add_argument(
         "--include-video",
         nargs="+",
@@ -201,7 +218,7 @@ def _export(arguments: argparse.Namespace) -> int:
 def _add_push(commands: Any) -> None:
     push = commands.add_parser("push", help="upload an export to the Hugging Face Hub")
     push.set_defaults(run=_push)
-    push.add_argument("folder", type=Path, metavar="DIR", help="what `stkit export` wrote")
+    push.add_argument("folder", type=folder, metavar="DIR", help="what `stkit export` wrote")
     push.add_argument("repository", metavar="ORG/NAME", help="the data set; made if not there")
     push.add_argument("--private", action="store_true", help="make it a private one")
     push.add_argument("--dry-run", action="store_true", help="list what would go, contact nobody")

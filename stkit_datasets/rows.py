@@ -76,6 +76,8 @@ class RowConfig:
     def __post_init__(self) -> None:
         if self.video not in VIDEO_MODES:
             raise ConfigError(f"video must be one of {', '.join(VIDEO_MODES)}, got {self.video!r}")
+        if not isinstance(self.seed, int) or isinstance(self.seed, bool):
+            raise ConfigError(f"seed must be a whole number, got {self.seed!r}")
         known = [str(task) for task in TASKS]
         unknown = [task for task in self.tasks if task not in known]
         if unknown or not self.tasks:

@@ -8,6 +8,7 @@ import logging
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import datasets
@@ -19,7 +20,7 @@ from stkit_datasets._version import __version__
 from stkit_datasets.errors import ConfigError, StkitError
 from stkit_datasets.rows import RowConfig
 from stkit_datasets.schema import features
-from stkit_datasets.sources import SOURCES, open_source
+from stkit_datasets.sources import SOURCES, absolute_folder, open_source
 from stkit_datasets.sources.base import SPLITS, Source
 from stkit_datasets.units_of_work import build_fingerprint, unit_rows
 
@@ -111,6 +112,11 @@ class Stkit(datasets.ArrowBasedBuilder):
 
     _prepare_arguments: dict[str, Any]
 
+    def __init__(self, *args: Any, data_dir: str | Path | None = None, **kwargs: Any) -> None:
+        # Streamed rows are read later, perhaps from another working directory.
+        folder = None if data_dir is None else str(absolute_folder(data_dir))
+        super().__init__(*args, data_dir=folder, **kwargs)
+
     def _info(self) -> datasets.DatasetInfo:
         return datasets.DatasetInfo(
             description=f"Kinematic questions about {self.config.name} clips.",
@@ -168,6 +174,7 @@ class Stkit(datasets.ArrowBasedBuilder):
     def as_dataset(self, split: Any = None, **kwargs: Any) -> Any:
         """Prepare and return the splits asked for; ``None`` is all of them, as a dict."""
         if len(self.config.splits) == 1:
+            self._refuse_no_rows()
             return super().as_dataset(split=split, **kwargs)
         if split is None:
             present = [name for name in SPLITS if len(self.config.open().units(name))]
@@ -183,6 +190,17 @@ class Stkit(datasets.ArrowBasedBuilder):
         text = split.to_spec() if hasattr(split, "to_spec") else str(split)
         parts = [self._one_split(part.strip(), **kwargs) for part in text.split("+")]
         return parts[0] if len(parts) == 1 else datasets.concatenate_datasets(parts)
+
+    def _refuse_no_rows(self) -> None:
+        """Say that a split has no questions where `datasets` would only say "no data"."""
+        for name, info in (self.info.splits or {}).items():
+            if not info.num_examples:
+                units = len(self.config.open().units(name))
+                raise BuildError(
+                    f"{self.config.data_dir}: the {units} scenes of split {name!r} of source "
+                    f"{self.config.name!r} gave no question"
+                    + ("; scenes that broke were logged" * (self.config.on_error == "skip"))
+                )
 
     def _one_split(self, instruction: str, **kwargs: Any) -> datasets.Dataset:
         match = re.match(r"\w+", instruction)

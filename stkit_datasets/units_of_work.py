@@ -178,12 +178,13 @@ def build_fingerprint(
 ) -> str:
     """16 hex digits of all that decides a build's rows.
 
-    Covers this package's code, the settings, the sentences, and name, size and modification time
-    of every annotation file; a changed file is never a stale cache hit.
+    Covers this package's code, the splits, the settings, the sentences, and name, size and
+    modification time of every annotation file; a changed file is never a stale cache hit.
     """
     settings = {
         "code": code_digest(),
         "source": source.name,
+        "splits": list(splits),  # a source without files, such as the simulation, has no other sign
         "config": asdict(config),
         "wording": config.wording.fingerprint,
         "files": [

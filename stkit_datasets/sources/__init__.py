@@ -5,6 +5,7 @@ A new source is one file here and one line in ``SOURCES``.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
@@ -37,7 +38,8 @@ def open_source(
 
     Args:
         name: a key of ``SOURCES``.
-        data_dir: the folder with the official files; ``simulation`` needs none.
+        data_dir: the folder with the official files, see ``absolute_folder``;
+            ``simulation`` needs none.
         options: the source's own settings.
 
     Raises:
@@ -49,7 +51,17 @@ def open_source(
     if data_dir is None and name != "simulation":
         raise ConfigError(f"source {name!r} needs data_dir, the folder with its official files")
     module, attribute = SOURCES[name].split(":")
-    source: Source = getattr(import_module(module), attribute)(
-        None if data_dir is None else Path(data_dir), options
-    )
+    folder = None if data_dir is None else absolute_folder(data_dir)
+    source: Source = getattr(import_module(module), attribute)(folder, options)
     return source
+
+
+def absolute_folder(data_dir: str | Path) -> Path:
+    """A data folder that other processes, and this one after a change of folder, find too.
+
+    Raises:
+        ConfigError: it is no path.
+    """
+    if not isinstance(data_dir, str | os.PathLike):
+        raise ConfigError(f"data_dir must be a path, got {data_dir!r}")
+    return Path(os.path.abspath(Path(data_dir).expanduser()))

@@ -48,6 +48,31 @@ def test_all_splits_come_as_a_dict(load) -> None:
     assert set(rows["train"]["scene_id"]) == {"log-t"}
 
 
+def test_splits_of_a_source_without_files_are_told_apart(tmp_path: Path) -> None:
+    scenes = {"n_train_scenes": 1, "n_validation_scenes": 1, "duration_s": 6.0}
+    call = {"video": "none", "cache_dir": str(tmp_path), "source_options": scenes}
+    first = load_dataset("stkit", "simulation", split="train", **call)
+    both = load_dataset("stkit", "simulation", **call)
+    assert both["train"]["id"] == first["id"]
+    assert set(both["validation"]["split"]) == {"validation"}
+
+
+def test_streamed_rows_do_not_follow_a_change_of_folder(
+    load, data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(data_dir.parent)
+    rows = load(data_dir=data_dir.name, streaming=True)
+    monkeypatch.chdir(tmp_path)
+    assert next(iter(rows))["id"] == load()[0]["id"]
+
+
+def test_the_users_own_folder_is_found(
+    load, data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(data_dir.parent))
+    assert load(data_dir=f"~/{data_dir.name}")["id"] == load()["id"]
+
+
 @pytest.mark.parametrize(
     ("instruction", "share"), [("validation[:50%]", 0.5), ("train+validation", None)]
 )
@@ -121,6 +146,8 @@ def test_patch_free_form(data_dir: Path, tmp_path: Path, load) -> None:
         ("argoverse2", {"data_dir": None}, "needs data_dir"),
         ("argoverse2", {"video": "gif"}, "video must be one of overlay, raw, none, got 'gif'"),
         ("argoverse2", {"on_error": "no"}, "on_error must be one of raise, skip, got 'no'"),
+        ("argoverse2", {"seed": "7"}, "seed must be a whole number, got '7'"),
+        ("argoverse2", {"data_dir": 7}, "data_dir must be a path, got 7"),
         ("argoverse2", {"split": "test"}, "unknown split 'test', expected one of train, valid"),
         ("argoverse2", {"speed": 1}, "speed"),
         ("argoverse2", {"source_options": {"camera": 1}}, "camera"),
@@ -152,6 +179,14 @@ def test_a_broken_log_can_be_skipped(load, tmp_path: Path, caplog) -> None:
     rows = load(data_dir=str(broken(tmp_path)), on_error="skip")
     assert set(rows["scene_id"]) == {"log-a"}
     assert "skipped log-b" in caplog.text
+
+
+def test_a_split_without_a_question_says_so(load, tmp_path: Path) -> None:
+    root = tmp_path / "broken"
+    path = make_busy_log(root, "log-a") / "annotations.feather"
+    path.write_bytes(path.read_bytes()[:-50])
+    with pytest.raises(ValueError, match=r"the 1 scenes of split 'validation'.*gave no question"):
+        load(data_dir=str(root), on_error="skip")
 
 
 _SCRIPT = """
