@@ -44,9 +44,7 @@ class DataArguments:
     )
     data_root: str = field(default=".", metadata={"help": "What paths of sources are relative to."})
     mixture_seed: int = field(default=0, metadata={"help": "Which records are taken."})
-    mixture_size: int | None = field(
-        default=None, metadata={"help": "Samples, with weights."}
-    )
+    mixture_size: int | None = field(default=None, metadata={"help": "Samples, with weights."})
     streaming: bool = field(default=False, metadata={"help": "Read sources front to back."})
     max_frames: int = field(default=32, metadata={"help": "Most frames of a video."})
     max_unreadable: int = field(
@@ -121,7 +119,7 @@ class SftArguments(SFTConfig):
     def __post_init__(self) -> None:
         self.dataset_kwargs = {**(self.dataset_kwargs or {}), "skip_prepare_dataset": True}
         if self.ddp_find_unused_parameters is None:
-            # Every batch reaches every parameter that is tuned, see `vision` and `freeze_unreached`.
+            # Every batch reaches all that is tuned, see `vision` and `freeze_unreached`.
             self.ddp_find_unused_parameters = False
         super().__post_init__()
         for name, value in FIXED.items():
@@ -222,7 +220,9 @@ def _fits(value: Any, kind: Any) -> bool:
     if kind is type(None):
         return value is None
     if origin is list or kind is list:
-        return isinstance(value, list) and all(_fits(v, inside[0] if inside else Any) for v in value)
+        return isinstance(value, list) and all(
+            _fits(v, inside[0] if inside else Any) for v in value
+        )
     if origin is dict or kind is dict:
         return isinstance(value, dict)
     if kind is bool:

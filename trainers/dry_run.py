@@ -56,7 +56,8 @@ def describe(
         for field in ("tokens", "labels", "pictures")
     ))  # fmt: skip
     lines += [
-        f"  {'all':28} {total:>9,} samples {mean.tokens:>8,.0f} tokens {mean.labels:>6,.0f} learned",
+        f"  {'all':28} {total:>9,} samples {mean.tokens:>8,.0f} tokens "
+        f"{mean.labels:>6,.0f} learned",
         "",
         *_steps(args, total),
         *_cost(config, mean, args, model_args),
@@ -119,18 +120,17 @@ def render(encoded: Encoded, encoder: Encoder) -> str:
 def _steps(args: SftArguments, total: int) -> list[str]:
     batch = args.per_device_train_batch_size * args.gradient_accumulation_steps * args.world_size
     per_epoch = max(1, total // batch)
+    schedule = getattr(args.lr_scheduler_type, "value", args.lr_scheduler_type)
     steps = args.max_steps if args.max_steps > 0 else round(per_epoch * args.num_train_epochs)
     return [
         f"Steps: {steps:,} of {batch} samples ({args.world_size} processes x "
         f"{args.per_device_train_batch_size} x {args.gradient_accumulation_steps} accumulated), "
         f"{per_epoch:,} an epoch",
-        f"Learning rate: {args.learning_rate:g}, {getattr(args.lr_scheduler_type, 'value', args.lr_scheduler_type)}",
+        f"Learning rate: {args.learning_rate:g}, {schedule}",
     ]
 
 
-def _cost(
-    config: Any, mean: _Lengths, args: SftArguments, model_args: ModelArguments
-) -> list[str]:
+def _cost(config: Any, mean: _Lengths, args: SftArguments, model_args: ModelArguments) -> list[str]:
     counts = parameter_counts(config)
     checkpointing = bool(args.gradient_checkpointing)
     cost = step_cost(config, mean.tokens, mean.pictures, mean.labels, checkpointing=checkpointing)

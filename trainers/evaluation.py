@@ -69,7 +69,11 @@ class ModelInMemory(TransformersModel):
 
 
 def evaluate(
-    model: ModelInMemory, bench: Path, out: Path, settings: AskSettings, limit: int | None,
+    model: ModelInMemory,
+    bench: Path,
+    out: Path,
+    settings: AskSettings,
+    limit: int | None,
     workers: Workers,
 ) -> Mapping[str, float]:
     """Ask the bench's questions and score the answers.
@@ -107,9 +111,7 @@ class BenchCallback(TrainerCallback):
         max_frames: most frames of a video, as in training.
     """
 
-    def __init__(
-        self, trainer: StVlmTrainer, bench_args: BenchArguments, max_frames: int
-    ) -> None:
+    def __init__(self, trainer: StVlmTrainer, bench_args: BenchArguments, max_frames: int) -> None:
         self.trainer, self.bench_args, self.max_frames = trainer, bench_args, max_frames
         self._done = -1
 

@@ -3,9 +3,9 @@
     python trainers/likelihood.py --model runs/labelled_only --rows data/pseudo/bdd100k \
         --out likelihoods.jsonl
 
-A line of the output is a row's ``id`` with ``sum_log_prob`` and ``mean_log_prob`` (natural logarithms)
-over ``n_tokens`` of the answer and its end. A file that is there already is gone on with. Under
-``accelerate launch`` every process takes its share and writes a file of its own.
+A line of the output is a row's ``id`` with ``sum_log_prob`` and ``mean_log_prob`` (natural
+logarithms) over ``n_tokens`` of the answer and its end. A file that is there already is gone on
+with. Under ``accelerate launch`` every process takes its share and writes a file of its own.
 """
 
 from __future__ import annotations
@@ -51,7 +51,9 @@ class Likelihood:
     n_tokens: int
 
 
-def answer_likelihoods(model: Any, batch: Mapping[str, torch.Tensor]) -> tuple[list[float], list[int]]:
+def answer_likelihoods(
+    model: Any, batch: Mapping[str, torch.Tensor]
+) -> tuple[list[float], list[int]]:
     """Return the sum of the log-probabilities of each row's labels, and their number.
 
     Args:

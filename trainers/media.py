@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,23 +28,32 @@ def spread(n: int, most: int) -> list[int]:
     return [int(index) for index in np.linspace(0, n - 1, most).round()]
 
 
-def decode_bytes(data: bytes) -> UInt8Array:
-    """Decode all frames of MP4 bytes to (T, H, W, 3) uint8 RGB, on one thread.
+def decode_bytes(data: bytes, n_frames: int, kept: Sequence[int]) -> UInt8Array:
+    """Decode frames of MP4 bytes to (T, H, W, 3) uint8 RGB, on one thread.
+
+    Args:
+        data: the video.
+        n_frames: that it must have.
+        kept: which of them are wanted, in order; only these are turned into RGB.
 
     Raises:
-        ValueError: the bytes are no video.
+        ValueError: the bytes are no video, or one with another number of frames.
     """
+    wanted, found, n = set(kept), [], 0
     av = require_av()
     try:
         with av.open(io.BytesIO(data), metadata_errors="replace") as container:
             stream = container.streams.video[0]
             stream.codec_context.thread_count = 1
-            frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(stream)]
+            for frame in container.decode(stream):
+                if n in wanted:
+                    found.append(frame.to_ndarray(format="rgb24"))
+                n += 1
     except (av.error.FFmpegError, IndexError, OSError) as error:
         raise ValueError(f"the embedded video does not decode: {error}") from error
-    if not frames:
-        raise ValueError("the embedded video holds no frame")
-    return np.stack(frames)
+    if n != n_frames:
+        raise ValueError(f"the video has {n} frames, timestamps_s has {n_frames}")
+    return np.stack(found)
 
 
 def decode_video(path: Path, max_frames: int) -> UInt8Array:
@@ -99,9 +108,7 @@ def decode_image(image: str | Mapping[str, Any], root: Path) -> UInt8Array:
         raise ValueError(f"{name or 'embedded image'}: does not decode: {error}") from error
 
 
-def rle_box(
-    mask: Mapping[str, Any], size_px: tuple[int, int]
-) -> tuple[float, float, float, float]:
+def rle_box(mask: Mapping[str, Any], size_px: tuple[int, int]) -> tuple[float, float, float, float]:
     """Return the box around a COCO run-length mask as x0, y0, x1, y1 in pixels of the picture.
 
     Args:

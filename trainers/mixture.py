@@ -34,8 +34,8 @@ class SourceConfig:
 
     Attributes:
         name: what logs and the dry run call it.
-        path: a folder of Parquet files, a JSON or JSON Lines file (or a pattern for several), a name
-            on the Hub, or the folder of VLM4D's files; relative to the recipe's ``data_root``.
+        path: a folder of Parquet files, a JSON or JSON Lines file (or a pattern for several), a
+            name on the Hub, or the folder of VLM4D's files; relative to the recipe's ``data_root``.
         format: one of ``stkit``, ``llava``, ``openspatial``, ``vlm4d`` (``trainers.samples``).
         config: the configuration, where ``path`` holds several.
         split: of a folder of Parquet files or a name on the Hub; of VLM4D ``real``, ``synthetic``
@@ -46,7 +46,7 @@ class SourceConfig:
         weight: share of the mixture, in place of ``count``.
         if_short: what to do when the source holds fewer than ``count``: ``error``, ``all`` to take
             what is there, ``repeat`` to take some more than once.
-        where: columns and the values that a row must have one of, such as ``{"source": ["waymo"]}``.
+        where: columns, and the values of which a row must have one: ``{"source": ["waymo"]}``.
         held_out: share of the videos that is left out, drawn by ``split_seed``; ``train`` takes the
             rest and ``part: held_out`` these.
         part: ``train`` or ``held_out``.
@@ -200,9 +200,7 @@ class Source:
         place = str(self.path) if self.path.exists() else self.config.path
         if not self.path.exists() and place.count("/") != 1:
             raise ValueError(f"source {self.config.name!r}: nothing at {self.path}")
-        return load_dataset(
-            place, self.config.config, split=self.config.split, streaming=streaming
-        )
+        return load_dataset(place, self.config.config, split=self.config.split, streaming=streaming)
 
 
 class Mixture:
@@ -301,10 +299,8 @@ class Mixture:
     def where(self, reference: Mapping[str, Any]) -> tuple[Source, Record, str]:
         """Return the source, the record and the name of what a reference points to."""
         source = self.sources[reference["source"]]
-        if "record" in reference:
-            record = reference["record"]
-        else:
-            record = source.records[reference["row"]]
+        streamed = "record" in reference
+        record = reference["record"] if streamed else source.records[reference["row"]]
         name = f"{source.config.name}/{record_id(record, str(reference['row']))}"
         return source, record, name
 
@@ -344,7 +340,9 @@ def held_out(clips: Sequence[str] | NDArray[Any], share: float, seed: int) -> se
     return set(ranked[: round(share * len(ranked))])
 
 
-def stream(mixture: Mixture, shards: list[int], n_shards: int, skip: int) -> Iterator[dict[str, Any]]:
+def stream(
+    mixture: Mixture, shards: list[int], n_shards: int, skip: int
+) -> Iterator[dict[str, Any]]:
     """Yield references with their records, source after source drawn by what is left of them.
 
     Args:

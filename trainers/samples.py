@@ -53,7 +53,7 @@ class Sample:
 
     Attributes:
         id: the record's own id, for logs.
-        messages: a conversation; the content of a message is a list of ``{"type": "text", "text"}``,
+        messages: a conversation; the content of a message lists ``{"type": "text", "text"}``,
             ``{"type": "image"}`` and ``{"type": "video"}``.
         images: (H, W, 3) uint8 RGB, one for each image of the messages, in their order.
         videos: (T, H, W, 3) uint8 RGB, one for each video of the messages, in their order.
@@ -109,16 +109,13 @@ def _stkit(row: Record, max_frames: int, wording: Wording) -> Sample:
     video = row["video"]
     if video is None or video.get("bytes") is None:
         raise SampleError("the row holds no video; build the rows with video")
-    frames = media.decode_bytes(video["bytes"])
-    if len(frames) != len(row["timestamps_s"]):
-        raise SampleError(
-            f"the video has {len(frames)} frames, timestamps_s has {len(row['timestamps_s'])}"
-        )
-    if row.get("boxes_drawn") is False:
-        frames = _with_boxes(frames, row)
-    kept = media.spread(len(frames), max_frames)
+    n_frames = len(row["timestamps_s"])
+    kept = media.spread(n_frames, max_frames)
     text = stkit_prompt(row, kept, wording)
-    return Sample(str(row["id"]), prompt.messages(text, row["answer"]), videos=[frames[kept]])
+    frames = media.decode_bytes(video["bytes"], n_frames, kept)
+    if row.get("boxes_drawn") is False:
+        _draw_boxes(frames, row, kept)
+    return Sample(str(row["id"]), prompt.messages(text, row["answer"]), videos=[frames])
 
 
 def stkit_prompt(row: Record, kept: Sequence[int], wording: Wording) -> str:
@@ -145,16 +142,14 @@ def stkit_prompt(row: Record, kept: Sequence[int], wording: Wording) -> str:
     return written_for([row["timestamps_s"][index] for index in kept])
 
 
-def _with_boxes(frames: NDArray[np.uint8], row: Record) -> NDArray[np.uint8]:
+def _draw_boxes(frames: NDArray[np.uint8], row: Record, kept: Sequence[int]) -> None:
     height, width = frames.shape[1:3]
     scale = np.tile([width / row["width"], height / row["height"]], 2)
     colors = [item["color"] for item in row["objects"]]
     hidden = [np.nan] * 4
-    drawn = frames.copy()
-    for index, frame in enumerate(drawn):
+    for frame, index in zip(frames, kept, strict=True):
         boxes = [item["boxes"][index] or hidden for item in row["objects"]]
         draw_boxes(frame, np.asarray(boxes, np.float64) * scale, colors)
-    return drawn
 
 
 # --- conversations in the form of LLaVA -------------------------------------------------------
@@ -192,7 +187,9 @@ def conversation(turns: Sequence[Record], visual: str, count: int) -> list[Messa
     for number, turn in enumerate(turns):
         role = _ROLES.get(turn["from"])
         if role != ("user", "assistant")[number % 2]:
-            raise SampleError(f"turn {number} is from {turn['from']!r}; human and gpt must alternate")
+            raise SampleError(
+                f"turn {number} is from {turn['from']!r}; human and gpt must alternate"
+            )
         here = len(_PLACEHOLDER.findall(turn["value"]))
         if found == 0 and number == 0:
             here = count
@@ -209,11 +206,11 @@ def conversation(turns: Sequence[Record], visual: str, count: int) -> list[Messa
 
 def _openspatial(record: Record, media_root: Path) -> Sample:
     name = record["filename"]
-    path = next((p for e in (".jpg", ".jpeg", ".png") if (p := media_root / f"{name}{e}").is_file()),
-                None)  # fmt: skip
+    places = [media_root / f"{name}{ending}" for ending in (".jpg", ".jpeg", ".png")]
+    path = next((place for place in places if place.is_file()), None)
     if path is None:
         raise SampleError(f"no picture {name}.jpg below {media_root}")
-    picture = media.decode_image(str(path), media_root)
+    picture = media.decode_image(path.name, media_root)
     boxes = [media.rle_box(mask, picture.shape[:2]) for mask in record["rle"]]
     turns, shown = regions_as_boxes(record["conversations"], boxes)
     if shown:

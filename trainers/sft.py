@@ -4,7 +4,7 @@
         trainers/sft.py --config trainers/recipes/st_vlm_7b_p2.yaml
 
 Any setting of the recipe can be given on the command line too; ``--dry_run`` prints what would be
-trained and starts nothing; ``--resume_from_checkpoint last`` goes on from the last whole checkpoint.
+trained and starts nothing; ``--resume_from_checkpoint last`` goes on from the last whole one.
 """
 
 from __future__ import annotations

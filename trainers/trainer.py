@@ -19,9 +19,9 @@ from typing import Any
 
 import numpy as np
 import torch
+from accelerate.utils import is_peft_model
 from torch import Tensor, nn
 from torch.utils.data import Sampler
-from accelerate.utils import is_peft_model
 from transformers import Trainer
 from transformers.trainer_utils import rotate_checkpoints
 from trl import SFTTrainer
@@ -54,7 +54,11 @@ class StVlmTrainer(SFTTrainer):
         inputs = with_labels_only(inputs)
         inputs["use_cache"] = False
         return Trainer.compute_loss(
-            self, model, inputs, return_outputs=return_outputs, num_items_in_batch=num_items_in_batch
+            self,
+            model,
+            inputs,
+            return_outputs=return_outputs,
+            num_items_in_batch=num_items_in_batch,
         )
 
     def prediction_step(

@@ -47,7 +47,7 @@ def test_a_recipe_and_the_command_line(tmp_path: Path) -> None:
         ({"learning_rate": "fast"}, "learning_rate is 'fast'"),
         ({"streaming": "maybe"}, "streaming is 'maybe', expected bool"),
         ({"output_dir": 7}, "output_dir is 7"),
-        ({"sources": [{"name": "a", "path": "a", "wieght": 1}]}, "source 'a': no such setting: wieght"),
+        ({"sources": [{"name": "a", "path": "a", "wieght": 1}]}, "'a': no such setting: wieght"),
         ({"sources": [{"name": "a", "path": "a", "count": "many"}]}, "source 'a': count is 'many'"),
         ({"sources": [{"name": "a"}]}, "source 'a': path is needed"),
         ({"sources": ["a"]}, "a source is a mapping"),

@@ -206,8 +206,8 @@ def test_llava_onevision_as_parquet_with_embedded_images(tmp_path: Path) -> None
 
     png = material.write_image(tmp_path / "0.png", 0).read_bytes()
     (tmp_path / "rows").mkdir()
-    row = {"id": "e", "image": {"bytes": png, "path": None},
-           "conversations": material.talk("<image>\nWhat?", "This."), "data_source": "x"}  # fmt: skip
+    image = {"bytes": png, "path": None}
+    row = {"id": "e", "image": image, "conversations": material.talk("<image>\nWhat?", "This.")}
     pq.write_table(pa.Table.from_pylist([row]), tmp_path / "rows" / "train-0.parquet")
     (sample,) = samples(mixture(tmp_path, {"name": "e", "path": "rows", "format": "llava"}))
     assert sample.images[0].shape == (40, 70, 3)
@@ -266,7 +266,7 @@ def test_json_is_read_piece_by_piece(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lines: bool, piece: int
 ) -> None:
     monkeypatch.setattr(json_records, "_PIECE_BYTES", piece)
-    listed = [{"id": k, "text": f"Größe {'é' * k} \" ] }}"} for k in range(20)]
+    listed = [{"id": k, "text": f'Größe {"é" * k} " ] }}'} for k in range(20)]
     path = tmp_path / f"r{piece}.json"
     if lines:
         path.write_text("".join(json.dumps(item, ensure_ascii=False) + "\n" for item in listed))

@@ -35,9 +35,9 @@ def test_an_epoch_decodes_every_video_once(
     decoded: list[int] = []
     decode = media.decode_bytes
 
-    def counted(data: bytes) -> Any:
+    def counted(data: bytes, *args: Any) -> Any:
         decoded.append(hash(data))
-        return decode(data)
+        return decode(data, *args)
 
     monkeypatch.setattr(media, "decode_bytes", counted)
     train(settings, sources=settings["sources"][:1], max_steps=-1, num_train_epochs=1)
@@ -60,7 +60,7 @@ def test_resuming_skips_without_decoding(
     train(only, save_strategy="steps", save_steps=2)
     decoded: list[int] = []
     decode = media.decode_bytes
-    monkeypatch.setattr(media, "decode_bytes", lambda data: decoded.append(1) or decode(data))
+    monkeypatch.setattr(media, "decode_bytes", lambda *args: decoded.append(1) or decode(*args))
     shutil.rmtree(Path(settings["output_dir"]) / "checkpoint-3", ignore_errors=True)
     train(only, resume_from_checkpoint="last")
     assert len(decoded) == 4
@@ -181,7 +181,9 @@ def lay_out(root: Path) -> None:
     card = "---\nconfigs:\n"
     for name, listed in rows.items():
         material.write_rows(root / "stkit" / name, listed)
-        card += f"- config_name: {name}\n  data_files:\n  - split: train\n    path: {name}/train-*\n"
+        card += (
+            f"- config_name: {name}\n  data_files:\n  - split: train\n    path: {name}/train-*\n"
+        )
     (root / "stkit" / "README.md").write_text(card + "---\n")
     videos = root / "LLaVA-Video-178K"
     material.write_llava_video(videos / "videos")
