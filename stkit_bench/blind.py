@@ -8,7 +8,7 @@ choice of questions, a group of a breakdown among them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,7 +27,8 @@ from stkit_bench.judging import (
     interval_iou,
     judge,
 )
-from stkit_bench.models.baselines import Constant, Random
+from stkit_bench.models.answerer import Answerer
+from stkit_bench.models.baselines import ClassPrior, Constant, Random
 from stkit_bench.readers import RulesReader, read_all
 from stkit_datasets.tasks.names import TASKS, Task
 
@@ -48,29 +49,39 @@ class Blind:
 
     Attributes:
         task: index into :data:`stkit_datasets.tasks.names.TASKS`, one per question.
-        right: by name (``chance``, ``constant``, ``random``) the probability of a right answer to
-            each question; NaN where a task has only one question.
+        right: by name (``chance``, ``constant``, ``random``, ``class_prior``) the probability of a
+            right answer to each question; NaN where a task has only one question.
     """
 
     task: IntArray
     right: dict[str, FloatArray]
 
     @classmethod
-    def of(cls, references: Sequence[Reference], seed: int = 0) -> Blind:
+    def of(
+        cls,
+        references: Sequence[Reference],
+        seed: int = 0,
+        training: Iterable[Mapping[str, Any]] | None = None,
+    ) -> Blind:
         """Work them out; a baseline that cannot answer these questions is left out.
 
         Args:
             references: as :func:`stkit_bench.references` makes them. The baselines need ``id`` and
                 ``question``.
             seed: of the random baseline.
+            training: rows that the class prior learns from; None leaves it out.
 
         Raises:
-            ValueError: a target breaks a rule; the message names the row.
+            ValueError: a target breaks a rule, or there are no training rows; the message names
+                the row.
         """
         judged = judge(references, [None] * len(references))
         right = {CHANCE: chance_of(references)}
         rows = [_row(reference) for reference in references]
-        for baseline in (Constant(), Random(seed=seed)):
+        baselines: list[Answerer] = [Constant(), Random(seed=seed)]
+        if training is not None:
+            baselines.append(ClassPrior.fit(training))
+        for baseline in baselines:
             try:
                 responses = baseline.answer(rows)
             except ValueError:

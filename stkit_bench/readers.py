@@ -177,6 +177,7 @@ def _llm(model: str, options: argparse.Namespace) -> LlmReader:
             max_new_tokens=options.max_new_tokens,
             budget=Budget(options.max_tokens_total, options.max_cost, prices),
             extra=_json_object(options.extra_body),
+            progress=True,
         )
     )
 

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from stkit_bench.commands.loading import (
+    add_blind_options,
     add_bootstrap_options,
     add_reader_options,
+    blind,
     bootstrap,
     load,
     opened,
@@ -52,6 +54,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write the scores as JSON here")
     add_bootstrap_options(parser)
+    add_blind_options(parser)
     add_reader_options(parser)
     parser.set_defaults(run=run)
 
@@ -68,7 +71,8 @@ def run(arguments: argparse.Namespace) -> int:
     with opened(arguments) as reader:
         readings = read(reader, answers)
         described = reader.describe()
-    found = break_down(answers.references, readings, names, **bootstrap(arguments))
+    beside = blind(arguments, answers.references)
+    found = break_down(answers.references, readings, names, blind=beside, **bootstrap(arguments))
     result = {"reader": described, "by": {one.name: one.to_dict() for one in found}}
     text = json.dumps(result, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     if arguments.out is not None:

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from stkit_bench.commands.loading import (
+    add_blind_options,
     add_bootstrap_options,
     add_reader_options,
+    blind,
     bootstrap,
     load,
     opened,
@@ -39,13 +41,13 @@ def add_parser(subparsers: Any) -> None:
     )
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     add_bootstrap_options(parser)
+    add_blind_options(parser)
     add_reader_options(parser)
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the paired difference."""
-    from stkit_bench.blind import Blind
     from stkit_bench.scoring import compare
     from stkit_bench.text import comparison_text
 
@@ -57,6 +59,6 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         sys.stdout.write(json.dumps(result.to_dict(), indent=2, allow_nan=False) + "\n")
     else:
-        blind = Blind.of(a.references, seed=arguments.seed)
-        sys.stdout.write(comparison_text(result, arguments.a.stem, arguments.b.stem, blind))
+        beside = blind(arguments, a.references)
+        sys.stdout.write(comparison_text(result, arguments.a.stem, arguments.b.stem, beside))
     return status(result.reader_failures)

@@ -12,13 +12,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from stkit_bench.blind import Blind
     from stkit_bench.files import Answers
     from stkit_bench.readers import Reader
     from stkit_bench.reading import Reading
 
 __all__ = [
+    "add_blind_options",
     "add_bootstrap_options",
     "add_reader_options",
+    "blind",
     "bootstrap",
     "load",
     "opened",
@@ -36,6 +39,25 @@ def add_bootstrap_options(parser: argparse.ArgumentParser) -> None:
         "--level", type=float, default=0.95, help="level of the intervals (default: 0.95)"
     )
     parser.add_argument("--seed", type=int, default=0, help="of the bootstrap (default: 0)")
+
+
+def add_blind_options(parser: argparse.ArgumentParser) -> None:
+    """Add ``--train``."""
+    parser.add_argument(
+        "--train",
+        type=Path,
+        metavar="ROWS",
+        help="training rows: the class prior that they give stands beside the scores, too",
+    )
+
+
+def blind(arguments: argparse.Namespace, references: Sequence[Mapping[str, Any]]) -> Blind:
+    """Return what chance and the baselines without video reach on these questions."""
+    from stkit_bench.blind import Blind
+    from stkit_bench.run.rows_file import RowsFile
+
+    training = None if arguments.train is None else RowsFile(arguments.train).rows()
+    return Blind.of(references, arguments.seed, training)
 
 
 def bootstrap(arguments: argparse.Namespace) -> dict[str, Any]:

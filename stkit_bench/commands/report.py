@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from stkit_bench.commands.loading import (
+    add_blind_options,
     add_bootstrap_options,
     add_reader_options,
+    blind,
     bootstrap,
     opened,
     status,
@@ -68,6 +70,7 @@ def add_parser(subparsers: Any) -> None:
         help="these are the papers' own 1,400 questions",
     )
     add_bootstrap_options(parser)
+    add_blind_options(parser)
     add_reader_options(parser)
     parser.set_defaults(run=run)
 
@@ -76,6 +79,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Write the page."""
     if importlib.util.find_spec("jinja2") is None:
         raise ValueError('the page needs jinja2: pip install "stkit[eval]"')
+    from stkit_bench.files import read_references
     from stkit_bench.report.from_files import PageOptions, report_data
     from stkit_bench.report.page import render_page
     from stkit_datasets.atomic import write_text
@@ -88,7 +92,8 @@ def run(arguments: argparse.Namespace) -> int:
         **bootstrap(arguments),
     )
     with opened(arguments) as reader:
-        data = report_data(arguments.data, arguments.runs, reader, options)
+        beside = blind(arguments, read_references(arguments.data))
+        data = report_data(arguments.data, arguments.runs, reader, options, beside)
     write_text(arguments.out, render_page(data))
     size_mb = arguments.out.stat().st_size / _MEGABYTE
     told = f"{len(data.runs)} runs, {len(data.questions)} questions shown, {size_mb:.1f} MB"

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from stkit_bench.commands.loading import (
+    add_blind_options,
     add_bootstrap_options,
     add_reader_options,
+    blind,
     bootstrap,
     load,
     opened,
@@ -47,6 +49,7 @@ def add_parser(subparsers: Any) -> None:
     )
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
     add_bootstrap_options(parser)
+    add_blind_options(parser)
     add_reader_options(parser)
     parser.set_defaults(run=run)
 
@@ -72,9 +75,9 @@ def run(arguments: argparse.Namespace) -> int:
         }
     scores = score(base.references, readings, **options)
     variants = robustness(base.references, readings, others, **options)
-    groups = [
-        one for one in break_down(base.references, readings, _GROUPED, **options) if one.tells
-    ]
+    beside = blind(arguments, base.references)
+    broken = break_down(base.references, readings, _GROUPED, blind=beside, **options)
+    groups = [one for one in broken if one.tells]
     failed = scores.reader_failures + sum(v.comparison.reader_failures for v in variants)
     if arguments.json:
         result = {

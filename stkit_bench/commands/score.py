@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stkit_bench.commands.loading import (
+    add_blind_options,
     add_bootstrap_options,
     add_reader_options,
+    blind,
     bootstrap,
     load,
     opened,
@@ -51,58 +53,58 @@ def add_parser(subparsers: Any) -> None:
         "--published", action="store_true", help="print the papers' rows beside the scores"
     )
     add_bootstrap_options(parser)
+    add_blind_options(parser)
     add_reader_options(parser)
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Score the file; print and write what was asked for."""
-    from stkit_bench.blind import Blind
     from stkit_bench.files import FileError, write_text
     from stkit_bench.scoring import score
 
     answers = load(arguments.file, arguments.references)
     with opened(arguments) as reader:
         try:
-            blind = Blind.of(answers.references, seed=arguments.seed)
+            beside = blind(arguments, answers.references)
             readings = read(reader, answers)
             scores = score(answers.references, readings, **bootstrap(arguments))
         except ValueError as error:
             if reader.name != "rules":
                 raise
             raise FileError(arguments.references or arguments.file, str(error)) from error
-        result = _result(scores, reader, blind)
+        result = _result(scores, reader, beside)
     text = json.dumps(result, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     if arguments.out is not None:
         write_text(arguments.out, text)
-    sys.stdout.write(text if arguments.json else _text(scores, reader, blind, arguments))
+    sys.stdout.write(text if arguments.json else _text(scores, reader, beside, arguments))
     return status(scores.reader_failures)
 
 
-def _result(scores: Scores, reader: Reader, blind: Blind) -> dict[str, Any]:
+def _result(scores: Scores, reader: Reader, beside: Blind) -> dict[str, Any]:
     from stkit_bench import __version__
 
     return {
         **scores.to_dict(),
-        "blind": _without_nan(blind.accuracies()),
+        "blind": _without_nan(beside.accuracies()),
         "reader": reader.describe(),
         "stkit_version": __version__,
     }
 
 
-def _without_nan(blind: dict[str, dict[str, float]]) -> dict[str, dict[str, float | None]]:
+def _without_nan(beside: dict[str, dict[str, float]]) -> dict[str, dict[str, float | None]]:
     return {
         name: {task: None if value != value else value for task, value in by.items()}
-        for name, by in blind.items()
+        for name, by in beside.items()
     }
 
 
-def _text(scores: Scores, reader: Reader, blind: Blind, arguments: argparse.Namespace) -> str:
+def _text(scores: Scores, reader: Reader, beside: Blind, arguments: argparse.Namespace) -> str:
     from stkit_bench.text import published_text, scores_text
 
     told = reader.describe()
     name = f"rules {told['version']}" if reader.name == "rules" else reader.name
-    parts = [scores_text(scores, name, blind)]
+    parts = [scores_text(scores, name, beside)]
     if arguments.published:
         parts.append(published_text(scores, arguments.file.stem))
     return "\n".join(parts)

@@ -62,6 +62,7 @@ class LlmReaderConfig:
         budget: what the calls of this reader may use in all; None is no limit.
         max_failures_in_a_row: after so many nothing more is asked.
         extra: more fields of every request.
+        progress: show a bar with the tokens used, where there is a terminal.
     """
 
     model: str
@@ -78,6 +79,7 @@ class LlmReaderConfig:
     budget: Budget | None = None
     max_failures_in_a_row: int = 20
     extra: Mapping[str, Any] = field(default_factory=dict)
+    progress: bool = False
 
     def __post_init__(self) -> None:
         for name in ("replies", "concurrency", "max_failures_in_a_row"):
@@ -222,6 +224,8 @@ class LlmReader:
         return reply
 
     def _asked(self, keys: Sequence[_Key]) -> dict[_Key, str]:
+        from tqdm import tqdm
+
         from stkit_bench.models.base import Failure
         from stkit_bench.run.budget import Budget, Tally
 
@@ -234,7 +238,11 @@ class LlmReader:
         found: dict[_Key, str] = {}
         waiting, in_a_row, stopped = list(reversed(keys)), 0, ""
         flying: dict[Future[_Outcome], _Key] = {}
-        with ThreadPoolExecutor(self._config.concurrency, "read") as pool:
+        shown = None if self._config.progress else True
+        with (
+            tqdm(total=len(keys), unit="response", disable=shown) as bar,
+            ThreadPoolExecutor(self._config.concurrency, "read") as pool,
+        ):
             while waiting or flying:
                 while waiting and len(flying) < self._config.concurrency and not stopped:
                     if not tally.allows(len(flying)):
@@ -249,6 +257,8 @@ class LlmReader:
                     key = flying.pop(future)
                     outcome = future.result()
                     self._count(outcome, tally)
+                    bar.set_postfix(tally.shown(), refresh=False)
+                    bar.update()
                     if outcome.reply is not None:
                         found[key], in_a_row = outcome.reply, 0
                         continue
@@ -267,7 +277,8 @@ class LlmReader:
     def _count(self, outcome: _Outcome, tally: Tally) -> None:
         report, failure = self.report, outcome.failure
         tokens = {"input": outcome.input_tokens, "output": outcome.output_tokens}
-        tally.add([{"tokens": tokens, "error": None}])
+        told = None if failure is None else {"kind": failure.kind}
+        tally.add([{"tokens": tokens, "error": told}])
         report.n_calls += outcome.n_calls
         report.input_tokens += outcome.input_tokens
         report.output_tokens += outcome.output_tokens

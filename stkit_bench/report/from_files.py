@@ -63,7 +63,11 @@ class PageOptions:
 
 
 def report_data(
-    data: Path, answers: Sequence[Path], reader: Reader, options: PageOptions | None = None
+    data: Path,
+    answers: Sequence[Path],
+    reader: Reader,
+    options: PageOptions | None = None,
+    blind: Blind | None = None,
 ) -> ReportData:
     """Read, score and gather all that a page shows.
 
@@ -73,6 +77,7 @@ def report_data(
         answers: JSONL files of answers to them, a run each.
         reader: reads the responses.
         options: what is shown; None for the defaults.
+        blind: what stands beside the runs; by default chance, the constant and the random draw.
 
     Raises:
         FileError: a file, its line and the rule that is broken.
@@ -85,7 +90,7 @@ def report_data(
     if missing:
         raise FileError(data, f"the rows lack the columns {', '.join(missing)}")
     references = read_references(data)
-    blind = Blind.of(references, seed=options.seed)
+    blind = blind or Blind.of(references, seed=options.seed)
     boot: dict[str, Any] = {
         "n_resamples": options.n_resamples,
         "level": options.level,

@@ -36,6 +36,7 @@ _BLIND_NOTES = {
     "chance": "a draw from the targets themselves",
     "constant": "the same answer to every question of a task",
     "random": "a seeded draw for every question",
+    "class_prior": "the commonest label or the median of the training rows",
 }
 _ERROR_TASKS = (Task.TRAVELED_DISTANCE, Task.TRAVELING_SPEED, Task.MOVEMENT_DIRECTION)
 
@@ -130,7 +131,11 @@ def _blind(blind: Blind) -> tuple[Line, ...]:
         complete = all(task.value in by for task in TASKS)
         mean = Cell(_share(by[AVERAGE]) if complete else NOTHING)
         tasks = (Cell(_share(by.get(task.value))) for task in TASKS)
-        found.append(Line(name, _BLIND_NOTES.get(name, ""), (mean, *tasks, Cell(NOTHING), n)))
+        found.append(
+            Line(
+                name.replace("_", " "), _BLIND_NOTES.get(name, ""), (mean, *tasks, Cell(NOTHING), n)
+            )
+        )
     return tuple(found)
 
 

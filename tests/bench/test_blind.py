@@ -69,3 +69,12 @@ def test_baselines_answer_where_they_can_and_groups_have_their_own_accuracy():
 def test_a_baseline_that_has_nothing_to_go_by_is_left_out():
     colors = questions("traveling_speed_comparison", [{"choice": "red"}, {"choice": "blue"}])
     assert list(Blind.of(colors).right) == ["chance"]
+
+
+def test_the_class_prior_stands_beside_them_where_there_are_training_rows():
+    rows = questions("movement_direction", [{"clock": c} for c in (3, 12, 3)], question="Where?")
+    training = [{"task": "movement_direction", "target": {"clock": c}} for c in (3, 3, 9)]
+    blind = Blind.of(rows, training=training)
+    assert blind.accuracies()["class_prior"]["movement_direction"] == pytest.approx(2 / 3)
+    with pytest.raises(ValueError, match="needs training rows"):
+        Blind.of(rows, training=[])

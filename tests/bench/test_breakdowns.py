@@ -181,3 +181,14 @@ def test_the_question_that_was_asked_goes_before_the_row_s(tmp_path, capsys):
     assert main(["score", file, "--references", rows, "--json", "--n-resamples", "0"]) == 0
     task = json.loads(capsys.readouterr().out)["tasks"]["traveled_distance_comparison"]
     assert task["accuracy"] == 1.0
+
+
+def test_every_table_takes_training_rows_for_the_class_prior(tmp_path, capsys):
+    rows = lines(tmp_path / "rows.jsonl", [row(n) for n in range(12)])
+    file = answers(tmp_path / "a.jsonl", lambda n: 3)
+    more = ["--references", rows, "--train", rows, "--n-resamples", "0"]
+    for argv in (["score", file], ["compare", file, file], ["breakdown", file, "--by", "source"]):
+        assert main([*argv, *more]) == 0
+        shown = capsys.readouterr().out
+        for name in ("chance", "constant", "random", "class_prior"):
+            assert name in shown, (argv, name)
