@@ -1,15 +1,16 @@
 """Pseudo-labels held against annotated tracks: the error of traveled distance. Numpy only.
 
 The error is |predicted - true| / true [P2 B.2], over the longest run of frames in which a track is
-labelled, has a box and is annotated, as questions about whole appearances take it. Only tracks whose
-labels pass the gates of questions count, and only those that truly move: of what stands still there
-is no relative error. What the labels take for moving although it stands is counted apart.
+labelled, has a box and is annotated, as questions about whole appearances take it. Only tracks
+whose labels pass the gates of questions count, and only those that truly move: of what stands still
+there is no relative error. What the labels take for moving although it stands is counted apart.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,8 +36,6 @@ class DistanceErrors:
         true_m: (M,) by the annotation, over the same frames.
         sigmas_m: (M,) standard deviation that the labels state for their distance.
         moving: (M,) whether the object truly moves: by its ends at least as much as questions need.
-        center_errors_m: (M,) median distance of centres, after the best shift and turn about the
-            vertical of the whole clip; NaN where a clip has too few to align.
         camera_distances_m: (M,) mean distance from the camera; NaN where it has no pose.
         object_sizes_m: (M,) longest side of the object; NaN where unknown.
     """
@@ -62,10 +61,10 @@ def joined(parts: list[DistanceErrors]) -> DistanceErrors:
     if not parts:
         raise ValueError("no clip to join")
     names = [field.name for field in fields(DistanceErrors)][1:]
-    return DistanceErrors(
-        tuple(name for part in parts for name in part.track_ids),
-        *(np.concatenate([getattr(part, name) for part in parts]) for name in names),
-    )
+    columns: dict[str, Any] = {
+        name: np.concatenate([getattr(part, name) for part in parts]) for name in names
+    }
+    return DistanceErrors(tuple(name for part in parts for name in part.track_ids), **columns)
 
 
 def distance_errors(
@@ -112,13 +111,15 @@ def distance_errors(
                 float(clip.tracks.sizes_lwh_m[true, start].max()),
             )
         )
-    columns = list(zip(*rows, strict=True)) if rows else [()] * 7
+    numbers = np.array([row[1:] for row in rows], dtype=np.float64).reshape(len(rows), 6)
     return DistanceErrors(
-        tuple(columns[0]),
-        *(np.array(column, dtype=np.float64) for column in columns[1:4]),
-        moving=np.array(columns[4], dtype=np.bool_),
-        camera_distances_m=np.array(columns[5], dtype=np.float64),
-        object_sizes_m=np.array(columns[6], dtype=np.float64),
+        track_ids=tuple(row[0] for row in rows),
+        predicted_m=numbers[:, 0],
+        true_m=numbers[:, 1],
+        sigmas_m=numbers[:, 2],
+        moving=numbers[:, 3] > 0,
+        camera_distances_m=numbers[:, 4],
+        object_sizes_m=numbers[:, 5],
     )
 
 

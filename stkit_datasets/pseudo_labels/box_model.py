@@ -1,9 +1,7 @@
-"""What a box says about an object that is seen from one side only. Numpy only.
+"""Where the centre of an object is of which a part is seen, by a box of its usual size. Numpy only.
 
-Two things. The points of an object lie on the sides that face the camera, so that their middle is
-nearer than the object's centre, by how much follows from a box of the usual size. And an object's
-height does not change, so that the height of its image says how its distance changes, by pixels
-that have nothing to do with the depth map.
+The points of an object lie on the sides that face the camera, so that their middle is nearer than
+its centre; and what the picture's edge cuts off leaves a middle that does not move as it does.
 """
 
 from __future__ import annotations
@@ -13,10 +11,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from stkit_datasets.pseudo_labels.interfaces import BoolArray, FloatArray, Geometry, Segmentation
-from stkit_datasets.pseudo_labels.sizes import SizePrior
-
-_MAD_TO_SIGMA = 1.4826
-_UNKNOWN_TREMBLE = 0.1
 
 
 @dataclass(frozen=True)
@@ -30,6 +24,8 @@ class BoxConfig:
         min_height_px: a lower box says nothing about distance.
         picture_edge: a box this near to an edge of the picture, as a share of its width, may be
             cut by it.
+        too_wide: a box wider than this multiple of the usual size's diagonal cannot be the object.
+        drift_weight: how much of what depth and height drift apart is laid to the height.
         max_off: where depth and height disagree by more deviations, neither is believed much.
         length_sigma: relative deviation of an object's length and width from the usual ones.
         plain_share: a box narrower than this share of what the usual size would fill is taken to
@@ -45,126 +41,11 @@ class BoxConfig:
     picture_edge: float = 0.006
     length_sigma: float = 0.12
     plain_share: float = 0.7
+    too_wide: float = 1.8
+    drift_weight: float = 1.5
     max_off: float = 2.5
     heading_window_s: float = 2.0
     min_heading_mps: float = 0.7
-
-
-@dataclass(frozen=True, eq=False)
-class Distances:
-    """Distances of N objects in T frames, by depth and image height together.
-
-    Attributes:
-        depths_m: (N, T) along the optical axis; NaN where there is none.
-        sigmas: (N, T) relative standard deviation in each frame.
-        track_sigmas: (N,) relative standard deviation that a track's frames share.
-        heights_m: (N,) height of the object.
-    """
-
-    depths_m: FloatArray
-    sigmas: FloatArray
-    track_sigmas: FloatArray
-    heights_m: FloatArray
-
-
-def fuse_heights(
-    depths_m: FloatArray,
-    boxes_px: FloatArray,
-    focal_px: FloatArray,
-    size_px: tuple[int, int],
-    priors: list[SizePrior],
-    scale_sigma: float,
-    config: BoxConfig | None = None,
-) -> Distances:
-    """Join measured depths with what the heights of the boxes say.
-
-    An object of height H at depth d is f H / d pixels high. H is not known beforehand: it is
-    what makes both agree over the track, drawn to the usual size as far as that is sure.
-
-    Args:
-        depths_m: (N, T) measured, NaN where there is none.
-        boxes_px: (N, T, 4).
-        focal_px: (T,) vertical focal lengths.
-        size_px: width and height of the picture.
-        priors: N usual sizes.
-        scale_sigma: relative deviation of the clip's scale, which all depths share.
-        config: how much each is believed.
-    """
-    config = BoxConfig() if config is None else config
-    tall = boxes_px[..., 3] - boxes_px[..., 1]
-    with np.errstate(invalid="ignore", divide="ignore"):
-        usable = (tall >= config.min_height_px) & np.isfinite(depths_m)
-        usable &= boxes_px[..., 1] > config.picture_edge * size_px[0]
-        usable &= boxes_px[..., 3] < size_px[1] - config.picture_edge * size_px[0]
-        measured = np.log(depths_m)
-        by_height = np.log(focal_px / tall)
-    n = len(depths_m)
-    out_depths, out_sigmas = depths_m.copy(), np.full_like(depths_m, np.nan)
-    track_sigmas, heights = np.zeros(n), np.array([prior.height_m for prior in priors])
-    for i, prior in enumerate(priors):
-        seen, use = np.isfinite(depths_m[i]), usable[i]
-        tremble = _tremble(measured[i][seen])
-        if use.sum() < 2:
-            out_sigmas[i, seen] = max(tremble, config.depth_sigma)
-            continue
-        # How much both tremble says how far each is to be trusted.
-        edge_px = max(_tremble(tall[i][use]), config.edge_px)
-        height_sigma = np.hypot(edge_px / tall[i], config.shape_sigma)
-        found = _one_track(
-            *(measured[i], by_height[i], max(tremble, config.depth_sigma), height_sigma),
-            *(use, prior, scale_sigma, config),
-        )
-        log_depths, sigmas, log_height, track_sigmas[i] = found
-        only_depth = seen & ~use
-        out_depths[i, use], out_sigmas[i, use] = np.exp(log_depths[use]), sigmas[use]
-        out_sigmas[i, only_depth] = max(tremble, config.depth_sigma)
-        heights[i] = np.exp(log_height)
-    return Distances(out_depths, out_sigmas, track_sigmas, heights)
-
-
-def _tremble(values: FloatArray) -> float:
-    """Deviation of single values from a smooth series, by its second differences."""
-    if len(values) < 4:
-        return _UNKNOWN_TREMBLE
-    bends = values[2:] - 2 * values[1:-1] + values[:-2]
-    return _MAD_TO_SIGMA * float(np.median(np.abs(bends))) / float(np.sqrt(6))
-
-
-def _one_track(
-    measured: FloatArray,
-    by_height: FloatArray,
-    depth_sigma: float,
-    height_sigma: FloatArray,
-    use: BoolArray,
-    prior: SizePrior,
-    scale_sigma: float,
-    config: BoxConfig,
-) -> tuple[FloatArray, FloatArray, float, float]:
-    """Fuse one track's (T,) logarithms of depth.
-
-    Returns:
-        Logarithms and relative deviations, (T,) each; the logarithm of the object's height; and
-        the relative deviation that it leaves to the whole track.
-    """
-    off = measured - by_height
-    values, both = off[use], np.hypot(height_sigma[use], depth_sigma)
-    center = float(np.median(values))
-    weights = 1 / both**2
-    for _ in range(5):
-        robust = np.minimum(1.0, config.max_off * both / np.maximum(np.abs(values - center), 1e-12))
-        weights = robust / both**2
-        center = float((weights * values).sum() / weights.sum())
-    # What depth says of the height errs with the scale; the usual height knows nothing of it.
-    seen_variance = 1 / weights.sum() + scale_sigma**2
-    prior_variance = prior.height_spread**2
-    share = prior_variance / (prior_variance + seen_variance)
-    log_height = share * center + (1 - share) * float(np.log(prior.height_m))
-    limit = config.max_off * np.hypot(height_sigma, depth_sigma)
-    excess = np.maximum(1.0, np.abs(off - center) / limit)
-    weight_depth, weight_height = 1 / depth_sigma**2, 1 / height_sigma**2
-    total = weight_depth + weight_height
-    fused = (weight_depth * measured + weight_height * (by_height + center)) / total
-    return fused, excess / np.sqrt(total), log_height, float(np.sqrt(1 / weights.sum()))
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,10 +55,15 @@ class HiddenParts:
     Attributes:
         shifts_m: (N, T) what to add along the camera's x axis.
         sigmas_m: (N, T) standard deviation along it that remains.
+        whole: (N, T) whether about all of the object's width is seen.
+        too_wide: (N, T) whether more is seen than the category is wide and long; a mask that runs
+            together with another, or is on another object.
     """
 
     shifts_m: FloatArray
     sigmas_m: FloatArray
+    whole: BoolArray
+    too_wide: BoolArray
 
 
 def hidden_parts(
@@ -223,7 +109,9 @@ def hidden_parts(
     unsure = config.length_sigma * whole / 2
     sigmas = np.where(one & known & (missing > 0), unsure, np.where(left | right, missing / 2, 0.0))
     lost = np.maximum(config.plain_share * whole - seen, 0.0) / 2
-    return HiddenParts(shifts, np.where(left | right, sigmas, lost))
+    seen_whole = ~(left | right) & (seen >= config.plain_share * whole)
+    too_wide = seen > config.too_wide * np.hypot(length, width)
+    return HiddenParts(shifts, np.where(left | right, sigmas, lost), seen_whole, too_wide)
 
 
 def visible_offsets(
@@ -257,7 +145,7 @@ def visible_offsets(
 
 
 def _mean_reach(lengths_m: FloatArray, widths_m: FloatArray) -> FloatArray:
-    """How far the seen surface's middle lies before the centre along the view, over all headings."""
+    """Mean over all headings of how far the seen middle lies before the centre along the view."""
     angles = (np.arange(32) + 0.5) * (np.pi / 64)
     cos, sin = np.cos(angles), np.sin(angles)
     length, width = lengths_m[..., None], widths_m[..., None]

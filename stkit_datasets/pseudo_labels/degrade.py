@@ -1,9 +1,9 @@
 """Exact geometry and masks made as wrong as those of real models, from a seed.
 
-Depth gets a unit of its own that drifts, errors that are smooth over the picture, of each object and
-of each cell, a bend with distance, and blurred outlines; poses drift; masks shrink, grow, lose parts
-and change hands; detections and whole frames are missing. The errors know nothing of how tracks are
-made from them.
+Depth gets a unit of its own that drifts, errors that are smooth over the picture, of each object
+and of each cell, a bend with distance, and blurred outlines; poses drift; masks shrink, grow, lose
+parts and change hands; detections and whole frames are missing. The errors know nothing of how
+tracks are made from them.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Degradation:
     drift: float = 0.012
     bend: float = 0.05
     field: float = 0.06
-    object_flicker: float = 0.10
+    object_flicker: float = 0.12
     object_bias: float = 0.04
     cell: float = 0.04
     rotation_deg: float = 0.08
@@ -118,7 +118,7 @@ def _fields(shape: tuple[int, ...], rng: np.random.Generator, sigma: float) -> M
         low = np.minimum(place.astype(int), coarse.shape[axis] - 2)
         weight = (place - low).reshape((-1, 1) if axis == 1 else (-1,))
         coarse = np.take(coarse, low, axis) * (1 - weight) + np.take(coarse, low + 1, axis) * weight
-    return np.exp(coarse).astype(np.float32)
+    return np.asarray(np.exp(coarse), dtype=np.float32)
 
 
 def _blurred(depths: Maps) -> Maps:
@@ -142,11 +142,11 @@ def _object_errors(
     errors = rng.normal(0, how.object_flicker, (n, t)) * wild
     errors += rng.normal(0, how.object_bias, (n, 1))
     table = np.concatenate([errors, np.zeros((1, t))])
-    return np.exp(table[instances, np.arange(t)[:, None, None]]).astype(np.float32)
+    return np.asarray(np.exp(table[instances, np.arange(t)[:, None, None]]), dtype=np.float32)
 
 
 def _bent(depths: Maps, exponent: float) -> Maps:
-    return (_BEND_AROUND_M * (depths / _BEND_AROUND_M) ** np.float32(exponent)).astype(np.float32)
+    return np.asarray(_BEND_AROUND_M * (depths / _BEND_AROUND_M) ** exponent, dtype=np.float32)
 
 
 def _drifted(

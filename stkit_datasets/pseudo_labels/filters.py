@@ -57,7 +57,7 @@ def detections_kept(
     misses.
     """
     boxes = segmentation.boxes_px
-    seen = np.isfinite(boxes).all(axis=2)
+    seen: BoolArray = np.asarray(np.isfinite(boxes).all(axis=2))
     areas = np.where(seen, (boxes[..., 2] - boxes[..., 0]) * (boxes[..., 3] - boxes[..., 1]), 0.0)
     misses = {
         "rules: box_confidence": segmentation.box_confidences < config.min_box_confidence,
@@ -94,7 +94,9 @@ def step_cosines(points_m: FloatArray) -> FloatArray:
     steps = np.diff(points_m, axis=0)
     mean = steps.mean(axis=0) if len(steps) else np.zeros(3)
     lengths = np.linalg.norm(steps, axis=1) * np.linalg.norm(mean)
-    return np.divide(steps @ mean, lengths, out=np.ones(len(steps)), where=lengths > 0)
+    cosines = np.ones(len(steps))
+    np.divide(steps @ mean, lengths, out=cosines, where=lengths > 0)
+    return cosines
 
 
 def outliers(points_m: FloatArray, config: RuleConfig) -> dict[str, BoolArray]:

@@ -40,7 +40,7 @@ class Judgement:
 
     @property
     def reasons(self) -> tuple[str, ...]:
-        """Why it did not pass: ``vlm: occlusion``, ``vlm: tracking unreadable``, …"""
+        """Why it did not pass, such as ``vlm: occlusion`` or ``vlm: tracking unreadable``."""
         return tuple(
             f"vlm: {name}" if answer is False else f"vlm: {name} unreadable"
             for name, answer in self.answers.items()

@@ -86,7 +86,7 @@ def filter_by_likelihood(
         kept[rows] = normalised[rows] >= thresholds.get(task, 0.0)
         dropped[f"likelihood: {task}"] = int((~kept[rows]).sum())
     return LikelihoodFilter(
-        kept=tuple(row_ids[i] for i in np.flatnonzero(kept)),
+        kept=tuple(row_ids[i] for i in np.flatnonzero(kept).tolist()),
         normalised=dict(zip(row_ids, normalised.tolist(), strict=True)),
         dropped=dropped,
     )

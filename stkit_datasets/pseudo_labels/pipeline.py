@@ -48,7 +48,6 @@ class PipelineConfig:
         rules: filter 1; of it the default mode uses the rules on detections.
         tracks: how the default mode makes tracks.
         lifting: how many cells the papers' modes lift.
-        edge_px: deviation of a position across the view in the papers' modes, in pixels.
     """
 
     mode: Mode = "default"
@@ -185,7 +184,7 @@ def _labels(
     scale_sigma: float,
     making: Making,
 ) -> PseudoLabels:
-    given = np.isfinite(made.centers_m).all(axis=2)
+    given: BoolArray = np.asarray(np.isfinite(made.centers_m).all(axis=2))
     order = sorted(np.flatnonzero(given.any(axis=1)), key=lambda i: segmentation.object_ids[i])
     place = np.array(order, dtype=np.int64)
     rows, frames = np.nonzero(given[place])

@@ -44,7 +44,7 @@ class SmootherConfig:
 
 @dataclass(frozen=True, eq=False)
 class SmoothTracks:
-    """Smoothed paths of N tracks at T times; NaN before a track's first and after its last position.
+    """Smoothed paths of N tracks at T times; NaN before and after a track's positions.
 
     Attributes:
         centers_m: (N, T, 3).
@@ -83,7 +83,7 @@ def smooth(
     """
     config = SmootherConfig() if config is None else config
     n, t = points_m.shape[:2]
-    measured = np.isfinite(points_m).all(axis=2)
+    measured: BoolArray = np.asarray(np.isfinite(points_m).all(axis=2))
     weights = np.where(measured, 1.0, 0.0)
     if n == 0 or not measured.any():
         empty = np.full((n, t, 3), np.nan)
@@ -133,10 +133,8 @@ def _likeliest(
 ) -> tuple[FloatArray, FloatArray]:
     """(N,) acceleration density and noise factor under which each track is likeliest."""
     n = len(points)
-    densities, factors = np.meshgrid(
-        config.acceleration_densities, config.noise_factors, indexing="ij"
-    )
-    densities, factors = densities.ravel(), factors.ravel()
+    grid = np.meshgrid(config.acceleration_densities, config.noise_factors, indexing="ij")
+    densities, factors = np.reshape(grid, (2, -1))
     k = len(densities)
     likelihood = _filter(
         np.repeat(points, k, axis=0),

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from stkit_datasets.pseudo_labels.box_model import (
     BoxConfig,
-    Distances,
-    fuse_heights,
+    HiddenParts,
     headings_of,
     hidden_parts,
     visible_offsets,
 )
 from stkit_datasets.pseudo_labels.breaks import BreakConfig, longest_whole_part
+from stkit_datasets.pseudo_labels.heights import Distances, fuse_heights
 from stkit_datasets.pseudo_labels.interfaces import BoolArray, FloatArray, Geometry, Segmentation
 from stkit_datasets.pseudo_labels.lifting import LiftingConfig, object_cells, surface_points
 from stkit_datasets.pseudo_labels.sizes import size_prior
@@ -38,6 +38,11 @@ class TrackConfig:
         min_frames: a track with fewer positions is dropped.
         min_displacement_m: tracks that move less, by their ends, are not asked about and are
             kept however uncertain they are.
+        max_height_off: a track whose height is off the usual one of its category by more deviations
+            is dropped: it is another object, or several.
+        min_whole_frames: a track that is seen whole in fewer frames is dropped.
+        min_whole_share: the same as a share of its frames.
+        sigma_factor: what the smoother's deviations are multiplied by, from simulated scenes.
         max_distance_sigma: a track whose traveled distance has a greater relative deviation is
             dropped.
     """
@@ -52,7 +57,11 @@ class TrackConfig:
     max_gap_s: float = 1.0
     min_frames: int = 4
     min_displacement_m: float = 0.7
-    max_distance_sigma: float = 0.2
+    max_distance_sigma: float = 0.25
+    max_height_off: float = 3.0
+    min_whole_frames: int = 3
+    min_whole_share: float = 0.3
+    sigma_factor: float = 1.7
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,7 +138,10 @@ def make_tracks(
         toward, headings, np.tile(sizes[:, :1], (1, t)), np.tile(sizes[:, 1:2], (1, t))
     )
     smoothed = smooth(centered, wide, timestamps_s, config.smoother)
-    kept = _kept(smoothed, distances, timestamps_s, np.isfinite(points[..., 0]), config, dropped)
+    smoothed = replace(smoothed, covariances_m2=smoothed.covariances_m2 * config.sigma_factor**2)
+    measured = np.isfinite(points[..., 0])
+    fits = _fitting(distances, hidden, measured, config, dropped)
+    kept = _kept(smoothed, fits, config, dropped)
     return MadeTracks(
         centers_m=np.where(kept[..., None], smoothed.centers_m, np.nan),
         sigmas_m=np.where(kept, smoothed.sigmas_m, np.nan),
@@ -205,26 +217,39 @@ def _whole_parts(
     return out
 
 
-def _kept(
-    smoothed: SmoothTracks,
+def _fitting(
     distances: Distances,
-    timestamps_s: FloatArray,
+    hidden: HiddenParts,
     measured: BoolArray,
     config: TrackConfig,
     dropped: Counter[str],
 ) -> BoolArray:
+    """(N,) tracks that have the size of their category and are mostly seen whole."""
+    some = measured.any(axis=1)
+    counts, n_whole = measured.sum(axis=1), (hidden.whole & measured).sum(axis=1)
+    n_wide = (hidden.too_wide & measured).sum(axis=1)
+    sized = (distances.height_off <= config.max_height_off) & (2 * n_wide <= counts)
+    dropped["tracks: size does not fit"] += int((some & ~sized).sum())
+    seen = (n_whole >= config.min_whole_frames) & (n_whole >= config.min_whole_share * counts)
+    dropped["tracks: seldom whole"] += int((some & sized & ~seen).sum())
+    return np.asarray(sized & seen)
+
+
+def _kept(
+    smoothed: SmoothTracks, fits: BoolArray, config: TrackConfig, dropped: Counter[str]
+) -> BoolArray:
     """(N, T) what is sure enough."""
-    kept = np.isfinite(smoothed.centers_m).all(axis=2)
+    kept: BoolArray = np.asarray(np.isfinite(smoothed.centers_m).all(axis=2))
     for i in range(len(kept)):
         frames = np.flatnonzero(kept[i])
-        if len(frames) < config.min_frames:
-            kept[i] = False
+        if not len(frames):
             continue
         centers = smoothed.centers_m[i, frames]
-        moved = float(np.linalg.norm(centers[-1] - centers[0]))
-        if moved < config.min_displacement_m:
+        if float(np.linalg.norm(centers[-1] - centers[0])) < config.min_displacement_m:
             continue
-        if relative_distance_sigma(smoothed, i, frames) > config.max_distance_sigma:
+        if not fits[i]:
+            kept[i] = False
+        elif relative_distance_sigma(smoothed, i, frames) > config.max_distance_sigma:
             kept[i] = False
             dropped["tracks: distance uncertain"] += 1
     return kept
