@@ -8,39 +8,30 @@ set apart.
 
 from __future__ import annotations
 
-import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from stkit_bench.judging import READER_FAILED
+from stkit_bench.models.base import Failure
 
 from .cache import ReadingCache
-from .llm_prompts import Prompt, load_prompts
+from .llm_calls import Calls, Endpoint, Outcome
+from .llm_prompts import load_prompts
 from .question import parse_question
 from .replies import ReplyError, fields_of, reading_of
 from .result import Reading, Reason, unreadable
 
 if TYPE_CHECKING:
-    from stkit_bench.models.base import Failure, Reply
     from stkit_bench.models.endpoint_errors import Retries
     from stkit_bench.run.budget import Budget, Tally
 
 __all__ = ["LlmReader", "LlmReaderConfig", "LlmReport"]
 
-_MODES = ("json_schema", "json_object", "text")
 _FAILED = Reading(reason=READER_FAILED)
-
-
-class _Endpoint(Protocol):
-    def prepare(self, requests: Sequence[Any]) -> list[dict[str, Any]]: ...
-
-    def respond(self, prepared: Sequence[dict[str, Any]]) -> list[Reply]: ...
-
-    def close(self) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -115,20 +106,6 @@ class _Key(NamedTuple):
     response: str
 
 
-@dataclass
-class _Outcome:
-    reply: str | None = None
-    failure: Failure | None = None
-    n_calls: int = 0
-    input_tokens: int = 0
-    output_tokens: int = 0
-
-    def add(self, reply: Reply) -> None:
-        self.n_calls += 1
-        self.input_tokens += reply.input_tokens or 0
-        self.output_tokens += reply.output_tokens or 0
-
-
 class LlmReader:
     """Reads responses with a language model; a response is asked about once, ever.
 
@@ -141,13 +118,12 @@ class LlmReader:
         CacheError: the cache cannot be used.
     """
 
-    def __init__(self, config: LlmReaderConfig, endpoint: _Endpoint | None = None) -> None:
+    def __init__(self, config: LlmReaderConfig, endpoint: Endpoint | None = None) -> None:
         self._config = config
         self._prompts = load_prompts(config.prompts)
         self._cache = ReadingCache(config.cache)
         self._endpoint = endpoint
-        self._lock = threading.Lock()
-        self._mode = 0
+        self._calls: Calls | None = None
         self.report = LlmReport()
 
     @property
@@ -226,10 +202,9 @@ class LlmReader:
     def _asked(self, keys: Sequence[_Key]) -> dict[_Key, str]:
         from tqdm import tqdm
 
-        from stkit_bench.models.base import Failure
         from stkit_bench.run.budget import Budget, Tally
 
-        endpoint = self._open()
+        calls = self._open()
         tally = Tally(self._config.budget or Budget())
         tally.input_tokens, tally.output_tokens = (
             self.report.input_tokens,
@@ -237,7 +212,7 @@ class LlmReader:
         )
         found: dict[_Key, str] = {}
         waiting, in_a_row, stopped = list(reversed(keys)), 0, ""
-        flying: dict[Future[_Outcome], _Key] = {}
+        flying: dict[Future[Outcome], _Key] = {}
         shown = None if self._config.progress else True
         with (
             tqdm(total=len(keys), unit="response", disable=shown) as bar,
@@ -249,7 +224,8 @@ class LlmReader:
                         stopped = "budget"
                         break
                     key = waiting.pop()
-                    flying[pool.submit(self._ask, endpoint, key)] = key
+                    prompt = self._prompts[key.task]
+                    flying[pool.submit(calls.ask, prompt, key.response)] = key
                 if stopped and not flying:
                     break
                 done, _ = wait(flying, return_when=FIRST_COMPLETED)
@@ -271,10 +247,10 @@ class LlmReader:
                 "stopped": f"{in_a_row} responses failed in a row",
             }
             for _ in waiting:
-                self._count(_Outcome(failure=Failure(stopped, told[stopped])), tally)
+                self._count(Outcome(failure=Failure(stopped, told[stopped])), tally)
         return found
 
-    def _count(self, outcome: _Outcome, tally: Tally) -> None:
+    def _count(self, outcome: Outcome, tally: Tally) -> None:
         report, failure = self.report, outcome.failure
         tokens = {"input": outcome.input_tokens, "output": outcome.output_tokens}
         told = None if failure is None else {"kind": failure.kind}
@@ -288,89 +264,31 @@ class LlmReader:
             report.failures[failure.kind] += 1
             report.told.setdefault(failure.kind, failure.message)
 
-    def _ask(self, endpoint: _Endpoint, key: _Key) -> _Outcome:
-        from stkit_bench.models.base import Failure
-
-        prompt, outcome, rule = self._prompts[key.task], _Outcome(), ""
-        messages = prompt.messages(key.response)
-        for _ in range(self._config.replies):
-            reply = self._reply(endpoint, prompt, messages, outcome)
-            if reply.text is None:
-                outcome.failure = reply.failure
-                return outcome
-            try:
-                fields_of(key.task, reply.text)
-            except ReplyError as error:
-                rule = str(error)
-                messages = [
-                    *prompt.messages(key.response),
-                    {"role": "assistant", "content": reply.text},
-                    {"role": "user", "content": f"That was not valid: {rule}. Reply again."},
-                ]
-                continue
-            self._cache.put(self._config.model, prompt.fingerprint, key.response, reply.text)
-            outcome.reply = reply.text
-            return outcome
-        outcome.failure = Failure("invalid_reply", f"no valid reply: {rule}")
-        return outcome
-
-    def _reply(
-        self,
-        endpoint: _Endpoint,
-        prompt: Prompt,
-        messages: Sequence[Mapping[str, str]],
-        outcome: _Outcome,
-    ) -> Reply:
-        """Ask in the strictest JSON mode that the endpoint is not known to refuse."""
-        from stkit_bench.models.base import Request
-
-        (body,) = endpoint.prepare([Request("", ())])
-        mode = self._mode
-        while True:
-            asked = {**body, "messages": list(messages), **_format(_MODES[mode], prompt)}
-            (reply,) = endpoint.respond([asked])
-            outcome.add(reply)
-            if not _refuses_format(reply) or mode + 1 == len(_MODES):
-                break
-            mode += 1
-        if reply.failure is None:
-            with self._lock:
-                self._mode = max(self._mode, mode)
-        return reply
-
-    def _open(self) -> _Endpoint:
-        if self._endpoint is None:
-            from stkit_bench.models.endpoint_errors import Retries
-            from stkit_bench.models.openai_endpoint import EndpointConfig, OpenAIEndpoint
-
+    def _open(self) -> Calls:
+        if self._calls is None:
+            endpoint = self._endpoint = self._endpoint or _endpoint(self._config)
             config = self._config
-            self._endpoint = OpenAIEndpoint(
-                EndpointConfig(
-                    model=config.model,
-                    base_url=config.base_url,
-                    key_variable=config.key_variable,
-                    max_new_tokens=config.max_new_tokens,
-                    temperature=config.temperature,
-                    extra=config.extra,
-                    concurrency=config.concurrency,
-                    timeout_s=config.timeout_s,
-                    retries=config.retries or Retries(),
-                )
-            )
-        return self._endpoint
+            self._calls = Calls(endpoint, config.model, self._cache, config.replies)
+        return self._calls
 
 
-def _format(mode: str, prompt: Prompt) -> dict[str, Any]:
-    if mode == "json_schema":
-        schema = {"name": prompt.task, "strict": True, "schema": dict(prompt.schema)}
-        return {"response_format": {"type": mode, "json_schema": schema}}
-    return {"response_format": {"type": mode}} if mode == "json_object" else {}
+def _endpoint(config: LlmReaderConfig) -> Endpoint:
+    from stkit_bench.models.endpoint_errors import Retries
+    from stkit_bench.models.openai_endpoint import EndpointConfig, OpenAIEndpoint
 
-
-def _refuses_format(reply: Reply) -> bool:
-    """Whether the endpoint rejects the request itself, as those do that know no such mode."""
-    failure = reply.failure
-    return failure is not None and failure.kind == "refused" and "status 4" in failure.message
+    return OpenAIEndpoint(
+        EndpointConfig(
+            model=config.model,
+            base_url=config.base_url,
+            key_variable=config.key_variable,
+            max_new_tokens=config.max_new_tokens,
+            temperature=config.temperature,
+            extra=config.extra,
+            concurrency=config.concurrency,
+            timeout_s=config.timeout_s,
+            retries=config.retries or Retries(),
+        )
+    )
 
 
 def _sendable(text: str) -> str:
