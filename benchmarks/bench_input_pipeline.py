@@ -169,8 +169,10 @@ def main() -> int:
         collator = Collator([mixture], Encoder(small_model.processor(PUBLISHED), torch.bfloat16))
         batch = collator(listed[:1])
         tokens = int(batch["attention_mask"].sum())
-        print(f"videos of {WIDTH} x {HEIGHT}, {FRAMES} frames, {size_kb:.0f} kB; "
-              f"{batch['pixel_values_videos'].shape[1]} frames, {tokens} tokens a sample")  # fmt: skip
+        print(
+            f"videos of {WIDTH} x {HEIGHT}, {FRAMES} frames, {size_kb:.0f} kB; "
+            f"{batch['pixel_values_videos'].shape[1]} frames, {tokens} tokens a sample"
+        )
         profile(collator, listed, 6)
         rate = fed(collator, listed, asked.workers, asked.seconds)
         print(f"{asked.workers} workers feed {rate:.2f} samples/s beside all else that runs here")

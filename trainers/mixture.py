@@ -324,8 +324,8 @@ class Mixture:
             return np.sort(rng.choice(kept, count, replace=False))
         if source.config.if_short == "error":
             raise ValueError(
-                f"source {name!r} holds {len(kept)} samples, {count} are asked for; lower its count, "
-                "or set if_short to all or repeat"
+                f"source {name!r} holds {len(kept)} samples, {count} are asked for; lower its "
+                "count, or set if_short to all or repeat"
             )
         if source.config.if_short == "all":
             logger.warning("source %r holds %d of the %d samples asked", name, len(kept), count)

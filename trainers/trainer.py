@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from accelerate.utils import is_peft_model
 from torch import Tensor, nn
-from torch.utils.data import Sampler
+from torch.utils.data import Sampler, SequentialSampler
 from transformers import Trainer
 from transformers.trainer_utils import rotate_checkpoints
 from trl import SFTTrainer
@@ -88,6 +88,9 @@ class StVlmTrainer(SFTTrainer):
             lengths,
             steps_done=lambda: int(self.state.global_step),
         )
+
+    def _get_eval_sampler(self, eval_dataset: Any) -> Sampler[int] | None:
+        return SequentialSampler(eval_dataset)
 
     @property
     def global_batch_size(self) -> int:

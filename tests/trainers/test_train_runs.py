@@ -170,6 +170,24 @@ def test_a_set_smaller_than_a_batch_is_repeated() -> None:
     assert set(order) == {0, 1, 2}
 
 
+def test_checkpointing_and_workers_change_no_loss(train: Any, settings: dict[str, Any]) -> None:
+    plain = train(settings)
+    other = train(settings, gradient_checkpointing=True, dataloader_num_workers=2)
+    assert other == pytest.approx(plain, abs=CLOSE)
+
+
+def test_samples_are_grouped_and_held_out_ones_are_evaluated(
+    train: Any, settings: dict[str, Any]
+) -> None:
+    held_out = {**settings["sources"][4], "part": "held_out"}
+    train(settings, train_sampling_strategy="group_by_length", eval_sources=[held_out],
+          eval_strategy="steps", eval_steps=2, per_device_eval_batch_size=2)  # fmt: skip
+    state = json.loads((Path(settings["output_dir"]) / "trainer_state.json").read_text())
+    losses = [entry["eval_loss"] for entry in state["log_history"] if "eval_loss" in entry]
+    assert len(losses) == 2
+    assert 0 < losses[1] < losses[0] < 7
+
+
 # --- the recipes -------------------------------------------------------------------------------
 
 
