@@ -59,6 +59,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_explain(commands)
     _add_export(commands)
     _add_push(commands)
+    _add_pseudo_label(commands)
+    _add_pseudo_label_report(commands)
     return parser
 
 
@@ -250,6 +252,27 @@ def _push(arguments: argparse.Namespace) -> int:
     address = push(upload, arguments.repository, token_env=arguments.token_env, **terms)
     sys.stdout.write(f"{address}\n")
     return 0
+
+
+def _add_pseudo_label(commands: Any) -> None:
+    from stkit_datasets.pseudo_labels import command
+
+    parser = commands.add_parser(
+        "pseudo-label", help="estimate 3D tracks in plain video, so that sources can load it"
+    )
+    parser.set_defaults(run=command.run)
+    command.add_arguments(parser)
+    add_engine_arguments(parser)
+
+
+def _add_pseudo_label_report(commands: Any) -> None:
+    from stkit_datasets.pseudo_labels import report_command
+
+    parser = commands.add_parser(
+        "pseudo-label-report", help="what the filters left, and the error where truth is known"
+    )
+    parser.set_defaults(run=report_command.run)
+    report_command.add_arguments(parser)
 
 
 if __name__ == "__main__":

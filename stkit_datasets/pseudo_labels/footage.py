@@ -66,7 +66,8 @@ class VideoFootage:
         times_s, rate = _packet_times(self.path)
         span = float(times_s[-1])
         fps = (len(times_s) - 1) / span if span > 0 else rate
-        return Facts(times_s, width_px, height_px, fps, span + 1 / fps)
+        last_s = float(np.median(np.diff(times_s))) if span > 0 else 1 / rate
+        return Facts(times_s, width_px, height_px, fps, span + last_s)
 
     def images(self, frames: IntArray, height_px: int | None) -> Iterator[UInt8Array]:
         """Decode from front to back."""

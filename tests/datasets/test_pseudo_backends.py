@@ -38,8 +38,22 @@ def test_every_entry_leads_to_an_adapter_with_options(key):
 
 
 def test_prompts_are_the_papers():
-    assert PROMPTS == tuple(
-        "bus car vehicle human automobile person animal bicycle motorcycle truck".split()
+    assert (
+        tuple(
+            [
+                "bus",
+                "car",
+                "vehicle",
+                "human",
+                "automobile",
+                "person",
+                "animal",
+                "bicycle",
+                "motorcycle",
+                "truck",
+            ]
+        )
+        == PROMPTS
     )
 
 
@@ -83,7 +97,7 @@ def test_wrong_choices_say_what_is_right(spec, message):
 )
 def test_a_missing_package_says_what_to_install(name, install, monkeypatch):
     monkeypatch.setattr(backends.importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(ConfigError, match="needs .*pip install") as caught:
+    with pytest.raises(ConfigError, match=r"needs .*pip install") as caught:
         check_backend(BackendSpec("geometry", name))
     assert install in str(caught.value)
 

@@ -120,7 +120,9 @@ def test_grounding_dino_finds_boxes_in_batches(dino):
         assert (boxes.boxes[:, 2:] > boxes.boxes[:, :2]).all()
         assert (np.diff(boxes.box_confidences) <= 0).all()
         assert (boxes.text_confidences <= boxes.box_confidences + 1e-9).all()
-    assert all(len(boxes) == 0 for boxes in detector_above(dino, 1.1).detect(clip().images, PROMPTS))
+    assert all(
+        len(boxes) == 0 for boxes in detector_above(dino, 1.1).detect(clip().images, PROMPTS)
+    )
 
 
 def detector_above(dino, confidence):

@@ -150,9 +150,10 @@ def read_arrays(
         SourceError: the file is missing or broken, or an array is.
     """
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            if isinstance(archive, np.ndarray):
-                raise SourceError(path, "expected an archive (.npz), got a single array")
+        loaded = np.load(path, allow_pickle=False)
+        if isinstance(loaded, np.ndarray):
+            raise SourceError(path, "expected an archive (.npz), got a single array")
+        with loaded as archive:
             missing = [name for name in names if name not in archive.files]
             if missing:
                 raise SourceError(path, f"expected the arrays {', '.join(missing)}")
