@@ -18,6 +18,7 @@ _OPERATORS = (
     "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
     "qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
 )
+_NAME = "_import_hooks_of_tests"
 _kept: list[object] = []
 
 
@@ -35,13 +36,14 @@ def declare_missing_operators(extension: ModuleType) -> None:
 
 def install() -> None:
     """Wait for torchvision; its package is not imported, as tests count what is."""
-    spec = importlib.util.spec_from_file_location("_import_hooks_of_tests", _HOOKS)
+    spec = importlib.util.spec_from_file_location(_NAME, _HOOKS)
     assert spec is not None
     assert spec.loader is not None
-    hooks = importlib.util.module_from_spec(spec)
+    hooks = sys.modules[_NAME] = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(hooks)
     hooks.after_import("torchvision.extension", declare_missing_operators)
 
 
-if "torchvision.extension" not in sys.modules:
+# Once: a worker of the tests is sent here at start-up and again by conftest.py.
+if not {"torchvision.extension", _NAME} & sys.modules.keys():
     install()
