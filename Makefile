@@ -9,12 +9,17 @@
 #   make clean     remove the environment and everything that is made
 #
 # PYTHON=/path/to/python chooses the interpreter, VENV=folder another place for the environment,
-# DEMO_OUT=folder another place for the page, PYTEST_ARGS="-x tests/bench" what to test.
+# DEMO_OUT=folder another place for the page, PYTEST_ARGS="-x tests/bench" what to test,
+# TEST_EXTRAS=video,eval,ray,dev,models,train also the tests that need torch.
 
+comma := ,
 VENV ?= .venv
 PYTHON ?=
 DEMO_OUT ?= demo
 PYTEST_ARGS ?= --numprocesses=auto --maxprocesses=4 --dist=loadfile -rs
+# Tests of models and training need torch (1.5 GB, several times that with GPU libraries): they are
+# skipped with the reason where it is missing. An automatic check (CI is set) brings it.
+TEST_EXTRAS ?= video,eval,ray,dev$(if $(CI),$(comma)models$(comma)train)
 # The other measurements want upstream data or a devkit; their first lines say how to run them.
 BENCHMARKS ?= benchmarks/bench_overlay_video.py benchmarks/bench_scoring.py
 
@@ -84,8 +89,10 @@ $(FOR_DEMO): $(CREATED) $(PINNED)
 	@touch $@
 
 $(FOR_TEST): $(CREATED) $(PINNED)
-	@echo "Installing what the tests need into $(VENV) (670 MB, once) ..."
-	@$(PIP_INSTALL) --editable ".[video,eval,ray,dev]"
+	@echo "Installing what the tests need into $(VENV) (about 1 GB, with torch 2.5 GB, once) ..."
+	@case ",$(TEST_EXTRAS)," in *,models,*|*,train,*) \
+	    $(PIP_INSTALL) "$$(grep '^torch==' constraints.txt)" ;; esac
+	@$(PIP_INSTALL) --editable ".[$(TEST_EXTRAS)]"
 	@touch $(FOR_DEMO) $@
 
 # torch goes first and as pinned: asked for without a version it brings several GB of GPU
