@@ -26,7 +26,6 @@ from stkit_bench.bootstrap import (
 )
 from stkit_bench.judging import (
     MAE_UNITS,
-    READER_FAILED,
     Judged,
     ReadingLike,
     Reference,
@@ -82,15 +81,21 @@ def score_judged(
 ) -> Scores:
     """Score questions that were judged already (see :func:`score`)."""
     _check_bootstrap(n_resamples, level)
+    failed = np.bincount(judged.task[~judged.scored], minlength=len(TASKS))
+    judged = judged.take(np.flatnonzero(judged.scored))
     sums = cluster_sums(_statistics(judged), judged.cluster, judged.n_clusters)
     total = sums.sum(axis=0)
     resampled = resampled_sums(sums, n_resamples, seed)
     present = [task for code, task in enumerate(TASKS) if _pick(total, code, "n") > 0]
-    tasks = {task.value: _task_scores(judged, task, total, resampled, level) for task in present}
+    tasks = {
+        task.value: _task_scores(judged, task, total, resampled, level, int(failed[code]))
+        for code, task in enumerate(TASKS)
+        if task in present
+    }
     average = _average(total, present)
     interval = percentile_interval(_average(resampled, present), level) if present else None
     complete = len(present) == len(TASKS)
-    n, n_readable = int(judged.scored.sum()), int(judged.readable.sum())
+    n, n_readable = len(judged), int(judged.readable.sum())
     return Scores(
         tasks=tasks,
         average_accuracy=float(average) if complete else None,
@@ -102,7 +107,7 @@ def score_judged(
         n=n,
         n_readable=n_readable,
         n_unanswered=int((~judged.answered).sum()),
-        reader_failures=len(judged) - n,
+        reader_failures=int(failed.sum()),
         n_clusters=judged.n_clusters,
         coverage=n_readable / n if n else None,
         unread=_count(judged.reasons),
@@ -133,8 +138,9 @@ def compare(
     """
     _check_bootstrap(n_resamples, level)
     a, b = judge(references, readings_a), judge(references, readings_b)
-    both = a.scored & b.scored
-    statistics = np.concatenate([_statistics(a), _statistics(b)], axis=1) * both[:, None]
+    both = np.flatnonzero(a.scored & b.scored)
+    a, b = a.take(both), b.take(both)
+    statistics = np.concatenate([_statistics(a), _statistics(b)], axis=1)
     sums = cluster_sums(statistics, a.cluster, a.n_clusters)
     resampled = resampled_sums(sums, n_resamples, seed)
     half = statistics.shape[1] // 2
@@ -157,9 +163,9 @@ def compare(
     counts = {task: int(_pick(total_a, TASKS.index(task), "n")) for task in present}
     return Comparison(
         tasks={task.value: difference([task], counts[task]) for task in present},
-        average=difference(present, int(both.sum())) if present else None,
+        average=difference(present, len(both)) if present else None,
         average_over=tuple(task.value for task in present),
-        reader_failures=len(a) - int(both.sum()),
+        reader_failures=len(references) - len(both),
         n_clusters=a.n_clusters,
         n_resamples=n_resamples,
         level=level,
@@ -214,7 +220,7 @@ def _statistics(judged: Judged) -> FloatArray:
     n = len(judged)
     values = np.stack(
         [
-            judged.scored.astype(np.float64),
+            np.ones(n),
             judged.correct.astype(np.float64),
             judged.readable.astype(np.float64),
             np.nan_to_num(judged.error, nan=0.0),
@@ -245,7 +251,12 @@ def _average(sums: FloatArray, tasks: Sequence[Task]) -> FloatArray:
 
 
 def _task_scores(
-    judged: Judged, task: Task, total: FloatArray, resampled: FloatArray, level: float
+    judged: Judged,
+    task: Task,
+    total: FloatArray,
+    resampled: FloatArray,
+    level: float,
+    reader_failures: int,
 ) -> TaskScores:
     code = TASKS.index(task)
     rows = np.flatnonzero(judged.task == code)
@@ -264,10 +275,10 @@ def _task_scores(
     assert coverage is not None
     return TaskScores(
         task=task.value,
-        n=int(judged.scored[rows].sum()),
+        n=len(rows),
         n_readable=int(judged.readable[rows].sum()),
         n_unanswered=int((~judged.answered[rows]).sum()),
-        reader_failures=int((~judged.scored[rows]).sum()),
+        reader_failures=reader_failures,
         coverage=coverage,
         coverage_interval=coverage_interval,
         accuracy=accuracy,
@@ -282,5 +293,5 @@ def _task_scores(
 
 
 def _count(reasons: Any) -> dict[str, int]:
-    counts = Counter(reason for reason in reasons if reason not in (None, READER_FAILED))
+    counts = Counter(reason for reason in reasons if reason is not None)
     return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))

@@ -396,10 +396,12 @@ def test_a_failure_of_the_reader_is_neither_right_nor_wrong():
     assert (task.accuracy, task.coverage, task.mae) == (0.25, 0.5, 1.5)
     assert task.unread == {"refusal": 1}
     assert (scores.n, scores.reader_failures) == (4, 2)
-    # The same as if those questions had not been asked, intervals of the clips with them apart.
+    # The same as if those questions had not been asked, to the intervals.
     kept = [0, 1, 4, 5]
     alone = score([references[n] for n in kept], [readings[n] for n in kept])
-    assert alone.tasks["movement_direction"].accuracy == task.accuracy
+    expected = {**alone.tasks["movement_direction"].to_dict(), "reader_failures": 2}
+    assert task.to_dict() == expected
+    assert scores.n_clusters == alone.n_clusters == 2
 
 
 def test_a_task_that_the_reader_failed_on_altogether_has_no_score():
