@@ -1,7 +1,8 @@
 """Videos of a world that is known by hand, with precomputed archives in place of models.
 
 A camera looks along world y from 1.5 m up and stands still. A car, 16 m away, drives to the right
-at 2 m/s and back; a person, 9 m away, walks to the left at 0.75 m/s and back. Depth is exact and metric.
+at 2 m/s and back; a person, 9 m away, walks to the left at 0.75 m/s and back. Depth is exact and
+metric.
 """
 
 from __future__ import annotations
