@@ -133,9 +133,10 @@ def lmms_eval(place: Place, material: Path) -> None:
 
     every = "stkit_bench,vlm4d_direct,vlm4d_cot"
     right = evaluated("dummy", "--model", "dummy", "--model_args", "response=A", "--tasks", every)
-    # A toy VLM4D of which each first option is right, and a bench that no letter answers.
+    # A toy VLM4D of which each first option is right, and the bench as the package scores it.
     assert right["vlm4d_direct"]["question_accuracy,none"] == 1.0, right["vlm4d_direct"]
-    assert right["stkit_bench"]["average_accuracy,none"] == 0.0, right["stkit_bench"]
+    for name, value in scores_of_one_response(material / "bench", "A").items():
+        assert right["stkit_bench"][f"{name},none"] == value, (name, value)
     model = ("--model", "llava_hf", "--model_args", MODEL_ARGS.format(model=material / "model"))
     few = ("--gen_kwargs", "max_new_tokens=8", "--limit", "6")
     # lmms-eval's newer adapter for this model hands over an empty list of images beside a video,
@@ -178,7 +179,7 @@ def inspect(place: Place, material: Path) -> None:
 
 def space(place: Place, material: Path) -> None:
     """The page answers over its API, and ``evaluate`` loads the folder."""
-    folder = material / "stkit_bench"
+    folder = material / "space" / "stkit_bench"
     place.run("-m", "stkit_bench.cli", "space", "--out", folder)
     assert place.run("-c", LOAD, folder).strip() == "1.0"
     with socket.socket() as free:
@@ -229,9 +230,9 @@ template.write_text(text[:start] + plain + text[start:end] + "{% endif %}" + tex
 
 def make_material(folder: Path) -> None:
     """Write a bench of simulated clips and a VLM4D about two of its videos."""
+    sys.path.insert(0, str(REPOSITORY))
     if (folder / "vlm4d").exists():
         return
-    sys.path.insert(0, str(REPOSITORY))
     import pyarrow.parquet as pq
 
     from stkit_bench.build import build_bench
@@ -256,6 +257,20 @@ def make_material(folder: Path) -> None:
             for n, answer in ((1, "left"), (930, "no car"))
         ]
         (folder / "vlm4d" / f"{split}_mc.json").write_text(json.dumps(items))
+
+
+def scores_of_one_response(bench: Path, response: str) -> dict[str, float | None]:
+    """Return what the package itself makes of one response to every question."""
+    import pyarrow.parquet as pq
+
+    from stkit_bench import read_response, references, score
+
+    (shard,) = bench.glob("simulation/*.parquet")
+    asked = references(pq.read_table(shard))
+    scores = score(asked, [read_response(r["task"], response, r["question"]) for r in asked])
+    overall = {"average_accuracy": scores.average_accuracy, "coverage": scores.coverage}
+    of_tasks = {f"{name}_accuracy": task.accuracy for name, task in scores.tasks.items()}
+    return {**overall, **of_tasks}
 
 
 CHECKS: dict[str, Callable[[Place, Path], None]] = {
