@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from stkit_bench.models.base import Failure, Model, ModelError, Reply, Request
+from stkit_bench.models.base import Failure, Model, Reply, Request
 from stkit_bench.run.answers_file import AnswersFile, claim_settings, read_kept
 from stkit_bench.run.batches import plan, share
 from stkit_bench.run.budget import Budget, Tally
@@ -117,11 +117,11 @@ def run(
     try:
         mine = share(batches, missing, workers.rank, workers.world_size)
         job.ask(mine, workers.preparing, progress)
+        workers.meet()
+        if workers.rank == 0:
+            file.finish(questions.ids)
     finally:
         file.close()
-    workers.meet()
-    if workers.rank == 0:
-        file.finish(questions.ids)
     workers.meet()
     return _summary(job, read_kept(out), len(questions.ids), time.perf_counter() - started)
 
@@ -138,7 +138,7 @@ class _Job:
     max_failures_in_a_row: int
     n_asked: int = 0
     stopped: str | None = None
-    _error: ModelError | None = None
+    _error: ValueError | None = None
     _failed_in_a_row: int = 0
     _flying: dict[Future[_Answered], int] = field(default_factory=dict)
 
@@ -198,7 +198,7 @@ class _Job:
             for future in done:
                 try:
                     answered = future.result()
-                except ModelError as error:
+                except ValueError as error:
                     # What else is in flight was paid for and is written before the run ends.
                     self._error = self._error or error
                     self.stopped = str(error)

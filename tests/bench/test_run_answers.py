@@ -161,6 +161,23 @@ def test_a_model_that_cannot_answer_stops_the_run_and_keeps_what_came(
     assert run(Recorder(), questions, out).n_answered == len(rows)
 
 
+def test_a_question_that_cannot_be_put_ends_the_run_and_keeps_what_came(
+    questions: StkitQuestions, rows: RowsFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draft = questions.draft
+
+    def broken(place: int) -> object:
+        if place == 2:
+            raise RunError("row 2 cannot be put")
+        return draft(place)
+
+    monkeypatch.setattr(questions, "draft", broken)
+    out = tmp_path / "a.jsonl"
+    with pytest.raises(RunError, match="row 2 cannot be put"):
+        run(Recorder(seconds=0.02), questions, out)
+    assert set(rows.ids[:2]) <= set(read_kept(out))
+
+
 def test_many_failures_in_a_row_stop_the_run(
     questions: StkitQuestions, rows: RowsFile, tmp_path: Path
 ) -> None:
