@@ -25,6 +25,8 @@ _HUBER = 1.345
 """Huber's threshold in standard deviations: 95 % efficiency on normal errors (Holland, 1977)."""
 _MAD_TO_SIGMA = 1.4826
 _ITERATIONS = 20
+_LEAST_OUTLIER = 0.05
+"""A frame nearer than this share to its neighbours is never an outlier."""
 _WALKS = (0.0, 0.01, 0.03, 0.1, 0.3, 1.0)
 """Variances of the walk in one second that are tried, as a multiple of one frame's variance."""
 
@@ -239,7 +241,7 @@ def _without_outliers(levels: FloatArray) -> FloatArray:
     padded = np.pad(levels, 2, mode="edge")
     running = np.median(np.lib.stride_tricks.sliding_window_view(padded, 5), axis=1)
     off = levels - running
-    limit = max(3 * _MAD_TO_SIGMA * float(np.median(np.abs(off))), 1e-3)
+    limit = max(3 * _MAD_TO_SIGMA * float(np.median(np.abs(off))), _LEAST_OUTLIER)
     return running + np.clip(off, -limit, limit)
 
 
