@@ -110,6 +110,32 @@ def line(name: str, errors: DistanceErrors, which: np.ndarray | None = None) -> 
     return f"{name:34s} {len(relative):4d} tracks  mean {mean:6.1f} %  median {median:5.1f} %"
 
 
+def reliability(name: str, off: np.ndarray) -> str:
+    """How many errors, in stated deviations, are below one and two of them."""
+    if not len(off):
+        return f"deviations of {name}: no tracks"
+    below = [100 * float((np.abs(off) < limit).mean()) for limit in (1, 2)]
+    return (
+        f"deviations of {name}: below one {below[0]:.0f} %, below two {below[1]:.0f} %, right if "
+        f"multiplied by {np.percentile(np.abs(off), 68.27):.2f}"
+    )
+
+
+def shared(results: dict[str, Result]) -> str:
+    """Errors on the tracks that both filter 1 and the default keep: the same tracks for both."""
+    found: dict[str, list[float]] = {"paper, unfiltered": [], "paper, filter 1": [], "default": []}
+    for parts in zip(*(results[name].errors for name in found), strict=True):
+        by_name = [
+            {n: e for n, e in zip(part.track_ids, part.relative, strict=True) if np.isfinite(e)}
+            for part in parts
+        ]
+        common = set.intersection(*(set(errors) for errors in by_name))
+        for values, errors in zip(found.values(), by_name, strict=True):
+            values.extend(errors[name] for name in sorted(common))
+    means = [f"{name} {100 * np.mean(v):.1f} %" for name, v in found.items() if v]
+    return f"the {len(found['default'])} tracks that all keep, mean error: {', '.join(means)}"
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -126,6 +152,7 @@ def main() -> None:
             f"{line(name, errors)}  kept {100 * result.kept / n_askable:3.0f} %  standing taken "
             f"for moving {still:3d}  {result.seconds / n_clips:.2f} s/clip"
         )
+    print(f"\n{shared(results)}")
     for name in ("paper, unfiltered", "paper, filter 1", "default"):
         errors = joined(results[name].errors)
         print(f"\n{name}")
@@ -135,15 +162,15 @@ def main() -> None:
         ):
             for label, (low, high) in bins.items():
                 print(f"  {line(label, errors, (values >= low) & (values < high))}")
-        off = (
-            np.abs(errors.predicted_m - errors.true_m)[errors.moving]
-            / errors.sigmas_m[errors.moving]
-        )
-        factor = np.percentile(off, 68.27)
-        print(
-            f"  stated deviation: |error| below one {100 * (off < 1).mean():.0f} %, below two "
-            f"{100 * (off < 2).mean():.0f} %, right if multiplied by {factor:.2f}"
-        )
+        off = (errors.predicted_m - errors.true_m) / errors.sigmas_m
+        print(f"  {reliability('distance and speed', off[errors.moving])}")
+        for label, (low, high) in DISTANCES_M.items():
+            values = errors.camera_distances_m
+            which = errors.moving & (values >= low) & (values < high)
+            print(f"  {reliability(label, off[which])}")
+        turned = errors.moving & np.isfinite(errors.turn_errors_rad)
+        turns = errors.turn_errors_rad[turned] / errors.turn_sigmas_rad[turned]
+        print(f"  {reliability('turn from first to last step', turns)}")
         dropped = ", ".join(f"{k} {v}" for k, v in sorted(results[name].dropped.items()))
         print(f"  dropped: {dropped or 'nothing'}")
 

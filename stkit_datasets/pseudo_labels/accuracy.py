@@ -38,6 +38,9 @@ class DistanceErrors:
         moving: (M,) whether the object truly moves: by its ends at least as much as questions need.
         camera_distances_m: (M,) mean distance from the camera; NaN where it has no pose.
         object_sizes_m: (M,) longest side of the object; NaN where unknown.
+        turn_errors_rad: (M,) error of the angle between the first step and the last, which is the
+            target of questions on direction; NaN where one of the steps is too short.
+        turn_sigmas_rad: (M,) standard deviation that the labels state for it.
     """
 
     track_ids: tuple[str, ...]
@@ -47,6 +50,8 @@ class DistanceErrors:
     moving: BoolArray
     camera_distances_m: FloatArray
     object_sizes_m: FloatArray
+    turn_errors_rad: FloatArray
+    turn_sigmas_rad: FloatArray
 
     @property
     def relative(self) -> FloatArray:
@@ -85,7 +90,7 @@ def distance_errors(
     config = KinematicsConfig() if config is None else config
     centers, boxes, sigmas = _on_times(labels, clip.timestamps_s)
     truth = {name: index for index, name in enumerate(clip.tracks.track_ids)}
-    rows: list[tuple[str, float, float, float, bool, float, float]] = []
+    rows: list[tuple[str, float, float, float, bool, float, float, float, float]] = []
     for index, name in enumerate(labels.track_ids):
         if name not in match:
             continue
@@ -109,9 +114,10 @@ def distance_errors(
                 _net_m(true_centers, start, stop) >= config.min_displacement_m,
                 _camera_distance_m(clip, true, start, stop),
                 float(clip.tracks.sizes_lwh_m[true, start].max()),
+                *_turn(centers[index], sigmas[index], true_centers, run, config.min_step_m),
             )
         )
-    numbers = np.array([row[1:] for row in rows], dtype=np.float64).reshape(len(rows), 6)
+    numbers = np.array([row[1:] for row in rows], dtype=np.float64).reshape(len(rows), 8)
     return DistanceErrors(
         track_ids=tuple(row[0] for row in rows),
         predicted_m=numbers[:, 0],
@@ -120,6 +126,8 @@ def distance_errors(
         moving=numbers[:, 3] > 0,
         camera_distances_m=numbers[:, 4],
         object_sizes_m=numbers[:, 5],
+        turn_errors_rad=numbers[:, 6],
+        turn_sigmas_rad=numbers[:, 7],
     )
 
 
@@ -158,6 +166,29 @@ def _asked_run(
 
 def _net_m(centers: FloatArray, start: int, stop: int) -> float:
     return float(np.linalg.norm(centers[stop - 1] - centers[start]))
+
+
+def _turn(
+    centers: FloatArray,
+    sigmas: FloatArray,
+    true_centers: FloatArray,
+    run: tuple[int, int],
+    min_step_m: float,
+) -> tuple[float, float]:
+    """Error and stated deviation of the turn from the first step of a run to its last, in rad."""
+    frames = (run[0], run[0] + 1), (run[1] - 2, run[1] - 1)
+    turns, variance = [], 0.0
+    for path in (centers, true_centers):
+        steps = [path[last, :2] - path[first, :2] for first, last in frames]
+        if min(float(np.linalg.norm(step)) for step in steps) < min_step_m:
+            return float("nan"), float("nan")
+        first_rad, last_rad = (float(np.arctan2(step[1], step[0])) for step in steps)
+        turns.append(last_rad - first_rad)
+    for first, last in frames:
+        moved = centers[last, :2] - centers[first, :2]
+        variance += float((sigmas[first] ** 2 + sigmas[last] ** 2) / (moved @ moved))
+    error = (turns[0] - turns[1] + np.pi) % (2 * np.pi) - np.pi
+    return float(error), min(float(np.sqrt(variance)), float(np.pi))
 
 
 def _camera_distance_m(clip: Clip, track: int, start: int, stop: int) -> float:

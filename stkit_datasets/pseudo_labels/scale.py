@@ -51,7 +51,7 @@ class ScaleConfig:
     drift: bool = True
     max_cells: int = 1500
     max_depth_m: float = 80.0
-    metric_sigma: float = 0.07
+    metric_sigma: float = 0.08
     unfitted_sigma: float = 0.10
     min_cells: int = 50
 

@@ -57,11 +57,11 @@ class TrackConfig:
     max_gap_s: float = 1.0
     min_frames: int = 4
     min_displacement_m: float = 0.7
-    max_distance_sigma: float = 0.25
+    max_distance_sigma: float = 0.32
     max_height_off: float = 3.0
     min_whole_frames: int = 3
     min_whole_share: float = 0.3
-    sigma_factor: float = 1.7
+    sigma_factor: float = 2.2
 
 
 @dataclass(frozen=True, eq=False)
