@@ -145,7 +145,7 @@ FSDP2 = {
     "FSDP_RESHARD_AFTER_FORWARD": "true",
     "FSDP_STATE_DICT_TYPE": "SHARDED_STATE_DICT",
     "FSDP_ACTIVATION_CHECKPOINTING": "false",
-    "FSDP_CPU_RAM_EFFICIENT_LOADING": "false",
+    "FSDP_CPU_RAM_EFFICIENT_LOADING": "true",
 }
 """What ``accelerate launch`` makes of ``trainers/accelerate/fsdp2_8gpu.yaml``."""
 

@@ -89,9 +89,8 @@ def test_the_global_batch_sets_what_is_accumulated(tmp_path: Path) -> None:
     assert parse(["--config", write(tmp_path, values)])[3].gradient_accumulation_steps == 6
 
 
-@pytest.mark.parametrize("script", ["sft.py", "likelihood.py"])
-def test_scripts_start_from_anywhere(tmp_path: Path, script: str) -> None:
-    command = [sys.executable, str(REPOSITORY / "trainers" / script), "--help"]
+def test_a_script_starts_from_anywhere(tmp_path: Path) -> None:
+    command = [sys.executable, str(REPOSITORY / "trainers" / "likelihood.py"), "--help"]
     ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout.startswith("usage:")
