@@ -81,7 +81,7 @@ def _run_on_ray(
         import ray
     except ImportError as error:
         raise ConfigError(
-            "engine 'ray' needs Ray: pip install \"stkit[ray]\"",
+            "engine 'ray' needs Ray: pip install \".[ray]\" in a clone of STKit",
         ) from error
     if not ray.is_initialized():
         ray.init(address=address, log_to_driver=False)

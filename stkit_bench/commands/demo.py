@@ -51,7 +51,9 @@ def run(arguments: argparse.Namespace) -> int:
 def _check_extras() -> None:
     missing = [name for name in ("av", "jinja2") if importlib.util.find_spec(name) is None]
     if missing:
-        raise ValueError(f'the demo needs {" and ".join(missing)}: pip install "stkit[video,eval]"')
+        raise ValueError(
+            f'it needs {" and ".join(missing)}: pip install ".[video,eval]" in a clone of STKit'
+        )
 
 
 def _told(result: DemoResult) -> str:

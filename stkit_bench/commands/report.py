@@ -78,7 +78,7 @@ def add_parser(subparsers: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Write the page."""
     if importlib.util.find_spec("jinja2") is None:
-        raise ValueError('the page needs jinja2: pip install "stkit[eval]"')
+        raise ValueError('the page needs jinja2: pip install ".[eval]" in a clone of STKit')
     from stkit_bench.files import read_references
     from stkit_bench.report.from_files import PageOptions, report_data
     from stkit_bench.report.page import render_page

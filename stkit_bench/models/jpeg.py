@@ -29,7 +29,9 @@ def data_urls(
     try:
         from PIL import Image
     except ImportError as error:
-        raise ModelError('frames as JPEG need Pillow: pip install "stkit[video]"') from error
+        raise ModelError(
+            'frames as JPEG need Pillow: pip install ".[video]" in a clone of STKit'
+        ) from error
     urls = []
     for frame in frames:
         picture = Image.fromarray(frame)

@@ -91,7 +91,7 @@ class OpenAIEndpoint:
             import openai
         except ImportError as error:
             raise ModelError(
-                'asking an endpoint needs the openai client: pip install "stkit[models]"'
+                'an endpoint needs the openai client: pip install ".[models]" in a clone of STKit'
             ) from error
         self._openai = openai
         self._config = config

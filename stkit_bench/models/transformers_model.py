@@ -13,7 +13,9 @@ from stkit_bench.models.base import Failure, ModelError, Reply, Request, VideoPa
 __all__ = ["TransformersConfig", "TransformersModel", "conversation"]
 
 _DTYPES = ("auto", "bfloat16", "float16", "float32")
-_NO_LIBRARY = 'models in process need torch and transformers: pip install "stkit[models]"'
+_NO_LIBRARY = (
+    'models in process need torch and transformers: pip install ".[models]" in a clone of STKit'
+)
 
 
 @dataclass(frozen=True)

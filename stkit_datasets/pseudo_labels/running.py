@@ -88,7 +88,9 @@ def _run_on_actors(jobs: Sequence[LabelJob], setup: Setup, engine: Engine) -> It
     try:
         import ray
     except ImportError as error:
-        raise ConfigError("engine 'ray' needs Ray: pip install \"stkit[ray]\"") from error
+        raise ConfigError(
+            "engine 'ray' needs Ray: pip install \".[ray]\" in a clone of STKit"
+        ) from error
     if not ray.is_initialized():
         ray.init(address=engine.address, log_to_driver=False)
     ray.data.DataContext.get_current().enable_progress_bars = False

@@ -104,7 +104,9 @@ def _encoded(
     try:
         from PIL import Image, ImageDraw
     except ImportError as error:
-        raise ImportError('a contact sheet needs Pillow: pip install "stkit[video]"') from error
+        raise ImportError(
+            'a contact sheet needs Pillow: pip install ".[video]" in a clone of STKit'
+        ) from error
     image = Image.fromarray(sheet)
     pen = ImageDraw.Draw(image)
     for index, text in enumerate(texts):

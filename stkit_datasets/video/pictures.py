@@ -29,7 +29,7 @@ def require_av() -> Any:
         import av
     except ImportError as error:
         raise ImportError(
-            'reading and writing video needs PyAV: pip install "stkit[video]"'
+            'reading and writing video needs PyAV: pip install ".[video]" in a clone of STKit'
         ) from error
     return av
 

@@ -102,7 +102,9 @@ def test_a_missing_extra_is_named(
 ) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     assert main(["demo", "--out", "nowhere"]) == 2
-    assert 'av and jinja2: pip install "stkit[video,eval]"' in capsys.readouterr().err
+    assert (
+        'av and jinja2: pip install ".[video,eval]" in a clone of STKit' in capsys.readouterr().err
+    )
 
 
 def test_the_page_is_small_enough_to_mail(demo: DemoResult) -> None:

@@ -15,7 +15,7 @@ from fault_server import FAULTS, FaultServer
 
 from stkit_bench.run.answers_file import read_kept
 
-pytest.importorskip("openai", reason='needs openai: pip install "stkit[models]"')
+pytest.importorskip("openai", reason='needs openai: pip install ".[models]" in a clone of STKit')
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 KILLS = 4

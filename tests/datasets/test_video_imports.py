@@ -20,7 +20,7 @@ for call in (lambda: decode_mp4(b""), lambda: _encoded(sheet, (1, 1), 1, [], "pn
     try:
         call()
     except ImportError as error:
-        assert 'pip install "stkit[video]"' in str(error), error
+        assert 'pip install ".[video]" in a clone of STKit' in str(error), error
     else:
         raise AssertionError("no ImportError")
 """

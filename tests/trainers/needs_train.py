@@ -12,5 +12,5 @@ NEEDED = ("torch", "torchvision", "transformers", "trl", "accelerate", "peft", "
 def skip_if_missing() -> None:
     missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
     if missing:
-        reason = f'training needs {", ".join(missing)}: pip install "stkit[train]"'
+        reason = f'training needs {", ".join(missing)}: pip install ".[train]" in a clone of STKit'
         pytest.skip(reason, allow_module_level=True)

@@ -18,7 +18,7 @@ from stkit_datasets.pseudo_labels.backends.models import check_accepted, model
 Stage = Literal["geometry", "metric", "semantics"]
 STAGES: tuple[Stage, ...] = ("geometry", "metric", "semantics")
 
-_TRANSFORMERS = 'pip install "stkit[models]" torchvision pillow'
+_TRANSFORMERS = 'pip install ".[models]" in a clone of STKit'
 _DA3 = (
     "pip install --no-deps depth-anything-3==0.1.1 (its own pins clash with current libraries), "
     "then pip install einops omegaconf antlr4-python3-runtime==4.9.3 addict safetensors torchvision"

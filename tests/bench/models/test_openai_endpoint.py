@@ -22,7 +22,9 @@ from stkit_bench.models.base import Request, Turn, VideoPart
 from stkit_bench.models.endpoint_errors import Retries, Secret, of_status, retry_after_s
 from stkit_bench.run.answers_file import read_kept
 
-openai = pytest.importorskip("openai", reason='needs openai: pip install "stkit[models]"')
+openai = pytest.importorskip(
+    "openai", reason='needs openai: pip install ".[models]" in a clone of STKit'
+)
 
 from stkit_bench.models.openai_endpoint import (  # noqa: E402
     EndpointConfig,

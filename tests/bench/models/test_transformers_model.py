@@ -14,7 +14,10 @@ import pytest
 
 MISSING = [n for n in ("torch", "transformers", "accelerate") if not importlib.util.find_spec(n)]
 if MISSING:
-    pytest.skip(f'needs {", ".join(MISSING)}: pip install "stkit[models]"', allow_module_level=True)
+    pytest.skip(
+        f'needs {", ".join(MISSING)}: pip install ".[models]" in a clone of STKit',
+        allow_module_level=True,
+    )
 
 import run_rows  # noqa: E402
 import tiny_llava  # noqa: E402
