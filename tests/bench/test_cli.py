@@ -167,7 +167,10 @@ def test_compare(tmp_path, capsys):
     assert result["tasks"]["movement_direction"]["difference"] == 1.0
     assert result["average"]["p_value"] < 0.01
     assert main(["compare", a, b, "--references", rows]) == 0
-    assert "+100.0" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "+100.0" in told
+    assert "b: 10 not answered, 0 answered but not readable (counted as wrong)" in told
+    assert "a: " not in told
 
 
 def test_select_writes_rows_of_the_same_kind_and_a_report(tmp_path, capsys):
