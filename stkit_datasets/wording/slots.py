@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 _SLOT = re.compile(r"\{([a-z][a-z_]*)\}")
+# The papers print their slots so; pasted as they are they would stand in every question.
+_BRACKETED = re.compile(r"\[[A-Z][A-Z0-9_ ]*\]")
 
 
 @dataclass(frozen=True)
@@ -124,6 +126,11 @@ def broken_rule(sentence: str, rule: SlotRule) -> str | None:
         return f"unknown slot {braced(unknown)}, allowed here: {braced(rule.allowed)}"
     if re.search(r"[{}]", _SLOT.sub("", sentence)):
         return f"a brace that is not part of a slot, allowed here: {braced(rule.allowed)}"
+    if bracketed := _BRACKETED.search(sentence):
+        return (
+            f"{bracketed.group()} is no slot: slots are written in braces, allowed here: "
+            f"{braced(rule.allowed)}"
+        )
     if missing := rule.needed - found:
         return f"lacks slot {braced(missing)}, allowed here: {braced(rule.allowed)}"
     return None

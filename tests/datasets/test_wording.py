@@ -272,6 +272,10 @@ def test_a_wording_crosses_process_borders():
             lambda d: d["answers"]["whole"].append("{{distance}}"),
             r"answers.whole\[1\]: a brace that is not part of a slot",
         ),
+        (
+            lambda d: d["questions"]["whole"].append("How far does [COLOR] go?"),
+            r"questions.whole\[1\]: \[COLOR\] is no slot: slots are written in braces",
+        ),
         (lambda d: d["questions"].pop("whole"), "questions: lacks 'whole', expected whole, int"),
         (lambda d: d["answers"].update(most=["a"]), "answers: unknown group 'most', expected who"),
         (lambda d: d["answers"].update(whole=[]), "answers.whole: expected a list of at least one"),
