@@ -108,8 +108,10 @@ def _clocks(row: Row, config: KinematicsConfig) -> tuple[list[str], np.ndarray[A
         heading = np.degrees(np.arctan2(steps[frame, 1], steps[frame, 0]))
         clockwise = np.mod(reference - heading, 360)
         hour = f"{clocks[frame]} o'clock" if clocks[frame] else "too short, no direction"
+        (x0, y0), (x1, y1) = centers[frame, :2], centers[frame + 1, :2]
         lines.append(
-            f"  {times[frame]:6.2f}-{times[frame + 1]:.2f} s  step "
+            f"  {times[frame]:6.2f}-{times[frame + 1]:.2f} s  ({x0:.3f}, {y0:.3f}) to "
+            f"({x1:.3f}, {y1:.3f}) m  step "
             f"{np.linalg.norm(steps[frame]):7.3f} m, {clockwise:5.1f} deg clockwise: {hour}"
         )
     return lines, clocks
@@ -158,12 +160,14 @@ def _compared(row: Row, config: KinematicsConfig) -> Audit:
 
 def _directions_compared(row: Row, config: KinematicsConfig) -> Audit:
     start, stop = run_of(row)
-    moved = [positions_m(row, i)[stop - 1] - positions_m(row, i)[start] for i in (0, 1)]
+    ends = [positions_m(row, i)[[start, stop - 1], :2] for i in (0, 1)]
+    moved = [last - first for first, last in ends]
     difference = kinematics.heading_difference_deg(moved[0], moved[1])
     lines = [
-        f"{entry['color']} object, track {entry['track_id']}: displacement "
+        f"{entry['color']} object, track {entry['track_id']}: from ({first[0]:.3f}, "
+        f"{first[1]:.3f}) to ({last[0]:.3f}, {last[1]:.3f}) m, displacement "
         f"({d[0]:.3f}, {d[1]:.3f}) m, heading {np.degrees(np.arctan2(d[1], d[0])):.1f} deg"
-        for entry, d in zip(row["objects"], moved, strict=True)
+        for entry, (first, last), d in zip(row["objects"], ends, moved, strict=True)
     ]
     choice = "same" if difference <= config.same_direction_deg else "different"
     lines.append(

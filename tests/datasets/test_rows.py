@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import json
+import re
 
 import numpy as np
 import pytest
 import toy
 
-from stkit_datasets.audit import audit
+from stkit_datasets.audit import audit, positions_m, run_of
 from stkit_datasets.clip import Clip
 from stkit_datasets.errors import ConfigError, SourceError
 from stkit_datasets.explain import explain, picture
@@ -73,6 +74,9 @@ def test_a_row_says_whether_its_boxes_are_drawn(video: str, drawn: bool | None) 
 
 def test_every_target_is_worked_out_again_from_the_row(rows: list[dict]) -> None:
     checked = [audit(row) for row in rows]
+    for row, told in zip(rows, checked, strict=True):
+        x_m, y_m, _ = positions_m(row, 0)[run_of(row)[0]]
+        assert re.search(rf"\( *{x_m:.3f}, +{y_m:.3f}[,)]", "\n".join(told.lines)), row["task"]
     assert all(entry.agrees for entry in checked)
     tampered = json.loads(json.dumps(rows[0]))
     tampered["target"]["value_si"] *= 1.01
