@@ -210,7 +210,7 @@ def test_the_map_names_every_room() -> None:
     assert {room for room in rooms if f"`{room}`" not in page} == {"_version.py"}
 
 
-COMMAND = re.compile(r"(?:^|`)(stkit|stkit-bench) ([a-z]+)\b", flags=re.MULTILINE)
+COMMAND = re.compile(r"(?:^|`)(stkit|stkit-bench) ([a-z]+(?:-[a-z]+)*)\b", flags=re.MULTILINE)
 
 
 def help_of(program: str, command: str) -> str:

@@ -125,3 +125,11 @@ def test_metric3d_depth_goes_with_the_focal_length():
     assert found.depths_m.shape == (3, 616, 821)
     assert found.depths_m == pytest.approx(10 * 100 * 821 / 128 / 1000)
     assert found.focal_px is None
+
+
+def test_metric3d_says_that_it_needs_a_gpu():
+    pytest.importorskip("torch")
+    from stkit_datasets.pseudo_labels.backends.metric3d import Metric3d, Metric3dOptions
+
+    with pytest.raises(ConfigError, match="NVIDIA GPU only"):
+        Metric3d.open(Metric3dOptions(), backends.Context(device="cpu"))

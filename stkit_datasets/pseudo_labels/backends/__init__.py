@@ -57,8 +57,8 @@ BACKENDS: Mapping[tuple[Stage, str], Entry] = {
     ),
     ("geometry", "precomputed"): Entry("precomputed:PrecomputedGeometry"),
     ("metric", "metric3d"): Entry(
-        "metric3d:Metric3d", ("torch", "mmengine", "timm"), "pip install torch mmengine timm",
-        ("metric3d",),
+        "metric3d:Metric3d", ("torch", "mmengine", "mmcv", "timm"),
+        "pip install torch mmengine mmcv-lite timm", ("metric3d",),
     ),
     ("metric", "depth_pro"): Entry(
         "metric_depth:DepthPro", _TORCH, _TRANSFORMERS, ("depth_pro",)

@@ -68,9 +68,16 @@ class Metric3d:
 
     @classmethod
     def open(cls, options: Metric3dOptions, context: Context) -> Self:
-        """Load code and weights."""
+        """Load code and weights.
+
+        Raises:
+            ConfigError: there is no GPU.
+        """
         import torch
 
+        device = torch_device(context.device)
+        if device.type != "cuda":
+            raise ConfigError("Metric3D's own code runs on an NVIDIA GPU only; --device names one")
         chosen = models()["metric3d"]
         revision = options.revision or chosen.revision
         network = torch.hub.load(
@@ -81,7 +88,7 @@ class Metric3d:
             skip_validation=True,  # it accepts heads of branches only, no commits
         )
         name = label(options.size, chosen.repository, revision)
-        return cls(network, options, torch_device(context.device), name)
+        return cls(network, options, device, name)
 
     def estimate(self, clip: VideoClip, geometry: Geometry) -> MetricDepth:
         """Return depth in metres."""
