@@ -27,7 +27,7 @@ from stkit_bench.commands import (
     space,
     vlm4d,
 )
-from stkit_datasets.cli import stop_quietly
+from stkit_datasets.cli import interrupted, stop_quietly
 
 __all__ = ["main"]
 
@@ -68,6 +68,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (ValueError, OSError) as error:
         sys.stderr.write(f"stkit-bench: error: {error}\n")
         return 2
+    except KeyboardInterrupt:
+        return interrupted("stkit-bench")
     return status
 
 

@@ -40,7 +40,7 @@ def stop_quietly() -> int:
 
 def interrupted(program: str) -> int:
     """End a command that Ctrl-C stopped; 130 as of SIGINT."""
-    sys.stderr.write(f"\n{program}: interrupted; a build or export goes on when started again\n")
+    sys.stderr.write(f"\n{program}: interrupted; what was finished is kept, start again to go on\n")
     return 130
 
 

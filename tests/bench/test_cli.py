@@ -158,6 +158,17 @@ def test_out_is_written_whole_or_not_at_all(tmp_path, answers, monkeypatch):
     assert [p.name for p in out.parent.iterdir()] == ["scores.json"]
 
 
+def test_ctrl_c_is_one_line(tmp_path, capsys, monkeypatch):
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("stkit_bench.commands.score.load", stop)
+    assert main(["score", str(tmp_path / "a.jsonl")]) == 130
+    assert capsys.readouterr().err == (
+        "\nstkit-bench: interrupted; what was finished is kept, start again to go on\n"
+    )
+
+
 def test_compare(tmp_path, capsys):
     rows = lines(tmp_path / "rows.jsonl", [question(n) for n in range(40)])
     a = lines(tmp_path / "a.jsonl", [{"id": f"q{n}", "response": "3 o'clock"} for n in range(40)])
