@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import logging
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
+from filelock import FileLock, Timeout
 
 from stkit_datasets import atomic, schema, shards
 from stkit_datasets.engine import Engine
@@ -119,6 +121,36 @@ def build(config: BuildConfig, *, progress: bool = True) -> Report:
     if finished is not None:
         return finished
     unfinished = config.out / ".unfinished" / f"{config.source}-{fingerprint}"
+    with _alone(config):
+        return _build(config, source, fingerprint, units, unfinished, progress)
+
+
+@contextmanager
+def _alone(config: BuildConfig) -> Iterator[None]:
+    """Hold the source's place in ``out``: two builds at once would take each other's units away."""
+    config.out.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(config.out / f".{config.source}.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise ConfigError(
+            f"{config.out}: another build of source {config.source!r} is writing here"
+        ) from error
+    try:
+        yield
+    finally:
+        Path(lock.lock_file).unlink(missing_ok=True)
+        lock.release()
+
+
+def _build(
+    config: BuildConfig,
+    source: Source,
+    fingerprint: str,
+    units: Mapping[str, Sequence[str]],
+    unfinished: Path,
+    progress: bool,
+) -> Report:
     total = Report()
     folder = config.out / config.source
     _remove_leftovers(config, folder)
@@ -151,22 +183,32 @@ def _remove_leftovers(config: BuildConfig, folder: Path) -> None:
 
 
 def _finished_report(
-    config: BuildConfig, fingerprint: str, units: dict[str, list[str]]
+    config: BuildConfig, fingerprint: str, units: Mapping[str, Sequence[str]]
 ) -> Report | None:
     """The report of this very build when an earlier run has finished it, else None."""
-    path = config.out / "reports" / f"{config.source}.json"
-    if not path.exists():
+    path = _report_path(config)
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        same = content["fingerprint"] == fingerprint and content["shards"] == _shards(config, units)
+        return Report.from_dict({key: content[key] for key in Report().to_dict()}) if same else None
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        # No report, or none that a finished build of this version has written.
         return None
-    content = json.loads(path.read_text(encoding="utf-8"))
-    folder = config.out / config.source
-    whole = all(
-        any(folder.glob(f"{config.shard_names.get(split, split)}-*-of-*.parquet"))
-        for split, names in units.items()
-        if names
-    )
-    if content.get("fingerprint") != fingerprint or not whole:
-        return None
-    return Report.from_dict({key: content[key] for key in Report().to_dict()})
+
+
+def _report_path(config: BuildConfig) -> Path:
+    return config.out / "reports" / f"{config.source}.json"
+
+
+def _shards(config: BuildConfig, splits: Iterable[str]) -> dict[str, int]:
+    """Name and size of every shard of the splits: a lost or cut one is no finished build."""
+    names = [config.shard_names.get(split, split) for split in splits]
+    paths = [p for name in names for p in _shard_paths(config.out / config.source, name)]
+    return {path.name: path.stat().st_size for path in paths}
+
+
+def _shard_paths(folder: Path, name: str) -> list[Path]:
+    return sorted(folder.glob(f"{name}-*-of-*.parquet"))
 
 
 def _built_units(
@@ -262,7 +304,7 @@ def _write_shards(paths: Sequence[Path], folder: Path, split: str, config: Build
             size = 0
         groups[-1].append(path)
         size += unit_bytes
-    old = set(folder.glob(f"{split}-*-of-*.parquet"))
+    old = set(_shard_paths(folder, split))
     full_schema = schema.features().arrow_schema
     group_rows = shards.group_rows(video=config.rows.video != "none")
     written = set()
@@ -283,17 +325,17 @@ def _write_report(config: BuildConfig, fingerprint: str, report: Report) -> None
         "splits": list(config.splits),
         "fingerprint": fingerprint,
         "rows": asdict(config.rows),
+        "shards": _shards(config, config.splits),
         **report.to_dict(),
     }
-    path = config.out / "reports" / f"{config.source}.json"
-    atomic.write_text(path, json.dumps(content, indent=2, sort_keys=True) + "\n")
+    atomic.write_text(_report_path(config), json.dumps(content, indent=2, sort_keys=True) + "\n")
 
 
 def write_card(out: Path) -> None:
     """Write the README whose YAML makes ``load_dataset(out, SOURCE)`` work without STKit."""
     lines = ["---", "configs:"]
     for folder in sorted(path for path in out.iterdir() if path.is_dir()):
-        splits = [split for split in SPLITS if any(folder.glob(f"{split}-*-of-*.parquet"))]
+        splits = [split for split in SPLITS if _shard_paths(folder, split)]
         if splits:
             lines += [f"- config_name: {folder.name}", "  data_files:"]
             for split in splits:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from busy_log import make_busy_log
 from datasets import load_dataset
+from filelock import FileLock
 
 from stkit_datasets.build import BuildConfig, build
 from stkit_datasets.cli import main, parse_option
@@ -148,6 +150,28 @@ def test_a_build_killed_while_it_wrote_a_shard_leaves_no_rest(
     rest.write_bytes(b"PAR1 half")
     build(config(logs, tmp_path), progress=False)
     assert files(tmp_path) == files(built)
+
+
+@pytest.mark.parametrize("harm", ["lost", "cut", "report"])
+def test_a_harmed_build_is_done_again(logs: Path, built: Path, tmp_path: Path, harm: str) -> None:
+    shutil.copytree(built, tmp_path / "out")
+    shard = sorted((tmp_path / "out" / "argoverse2").iterdir())[0]
+    if harm == "lost":
+        shard.unlink()
+    elif harm == "cut":
+        shard.write_bytes(shard.read_bytes()[:100])
+    else:
+        (tmp_path / "out" / "reports" / "argoverse2.json").write_text("{")
+    build(config(logs, tmp_path / "out"), progress=False)
+    assert files(tmp_path / "out") == files(built)
+
+
+def test_two_builds_of_a_source_into_one_folder_are_refused(logs: Path, tmp_path: Path) -> None:
+    with (
+        FileLock(tmp_path / ".argoverse2.lock"),
+        pytest.raises(ConfigError, match="another build of source 'argoverse2' is writing here"),
+    ):
+        build(config(logs, tmp_path), progress=False)
 
 
 def broken(logs: Path, tmp_path: Path) -> Path:

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 from busy_log import make_busy_log
 
@@ -32,6 +35,29 @@ def test_local_results_come_in_order(workers: int) -> None:
 def test_local_errors_keep_their_type_and_message(workers: int) -> None:
     with pytest.raises(SourceError, match=r"numbers\.txt: row 3: three is broken"):
         list(Engine(workers=workers).run(broken_at_three, range(9)))
+
+
+_WITH_WORKERS = """
+import multiprocessing, sys, time
+from stkit_datasets.engine import Engine
+if __name__ == "__main__":
+    for _ in Engine(workers=2).run(time.sleep, [0, 0, 600, 600]):
+        print(*(child.pid for child in multiprocessing.active_children()), flush=True)
+"""
+
+
+def test_workers_end_with_the_process_that_started_them(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(_WITH_WORKERS)
+    process = subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    workers = [psutil.Process(int(pid)) for pid in process.stdout.readline().split()]
+    assert workers
+    process.kill()
+    process.wait()
+    process.stdout.close()
+    _, alive = psutil.wait_procs(workers, timeout=20)
+    assert alive == []
 
 
 @pytest.mark.parametrize(
