@@ -1,11 +1,11 @@
-"""What labelling cost: seconds for each 20 s of video, models and our own work apart."""
+"""What labelling cost: seconds for each 20 s of video; decoding, models, our own work apart."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from stkit_datasets.pseudo_labels.footage import WINDOW_S
-from stkit_datasets.pseudo_labels.labeller import MODEL_STAGES, OWN_STAGES, Outcome
+from stkit_datasets.pseudo_labels.labeller import DECODING, MODEL_STAGES, OWN_STAGES, Outcome
 
 
 def cost_per_window(outcomes: Sequence[Outcome]) -> dict[str, float]:
@@ -19,7 +19,7 @@ def cost_per_window(outcomes: Sequence[Outcome]) -> dict[str, float]:
         return {}
     stages = {
         stage: sum(outcome.seconds.get(stage, 0.0) for outcome in worked) / windows
-        for stage in (*MODEL_STAGES, *OWN_STAGES)
+        for stage in (DECODING, *MODEL_STAGES, *OWN_STAGES)
     }
     return {
         **stages,
@@ -29,11 +29,11 @@ def cost_per_window(outcomes: Sequence[Outcome]) -> dict[str, float]:
 
 
 def cost_text(outcomes: Sequence[Outcome]) -> str:
-    """Say it in two lines."""
+    """Say it in a few lines."""
     cost = cost_per_window(outcomes)
     if not cost:
         return "cost: nothing was left to do"
-    lines = [f"seconds for each {WINDOW_S:g} s of video:"]
+    lines = [f"seconds for each {WINDOW_S:g} s of video:", f"  {DECODING} {cost[DECODING]:.3f}"]
     for name, stages in (("models", MODEL_STAGES), ("own", OWN_STAGES)):
         parts = ", ".join(f"{stage} {cost[stage]:.3f}" for stage in stages)
         lines.append(f"  {name} {cost[name]:.3f} ({parts})")

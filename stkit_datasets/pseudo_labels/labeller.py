@@ -17,7 +17,7 @@ import numpy as np
 
 from stkit_datasets.clip import Domain
 from stkit_datasets.errors import ConfigError, StkitError
-from stkit_datasets.pseudo_labels.backends import BackendSpec, open_backend
+from stkit_datasets.pseudo_labels.backends import BackendSpec, Stage, open_backend
 from stkit_datasets.pseudo_labels.files import read_pseudo_labels, write_pseudo_labels
 from stkit_datasets.pseudo_labels.footage import WINDOW_S, Facts, Footage, sample
 from stkit_datasets.pseudo_labels.interfaces import PROMPTS, VideoClip
@@ -28,8 +28,9 @@ from stkit_datasets.video.errors import VideoError
 
 OutcomeKind = Literal["labelled", "no objects", "too short", "broken", "failed"]
 OUTCOMES: tuple[OutcomeKind, ...] = ("labelled", "no objects", "too short", "broken", "failed")
+DECODING = "decoding"
 MODEL_STAGES = ("semantics", "geometry", "metric")
-OWN_STAGES = ("decoding", "tracks", "writing")
+OWN_STAGES = ("tracks", "writing")
 
 
 @dataclass(frozen=True)
@@ -174,13 +175,17 @@ class Labeller:
         self, job: LabelJob, facts: Facts, video: LabelledVideo, clock: _Clock
     ) -> Iterator[Window]:
         sampled = sample(facts.times_s, self.setup.fps)
+        backends = {
+            stage: backend.of_video(job.archive_id) if hasattr(backend, "of_video") else backend
+            for stage, backend in self._backends.items()
+        }
         images = job.footage.images(sampled.frames, self.setup.height_px)
         numbers, counts = np.unique(sampled.windows, return_counts=True)
         start = 0
         for number, count in zip(numbers.tolist(), counts.tolist(), strict=True):
             times_s = facts.times_s[sampled.frames[start : start + count]]
             start += count
-            with clock.counting("decoding"):
+            with clock.counting(DECODING):
                 pictures = list(islice(images, count))
                 if len(pictures) < count:
                     raise VideoError(f"{job.video_id}: the video ends before its last frame")
@@ -189,7 +194,7 @@ class Labeller:
                 continue
             clip = VideoClip(np.stack(pictures), times_s, facts.width_px, facts.height_px)
             try:
-                yield self._one_window(job, number, clip, video, clock)
+                yield self._one_window(backends, number, clip, video, clock)
             except ConfigError:
                 raise
             except (ValueError, RuntimeError, OSError, MemoryError) as error:
@@ -197,33 +202,34 @@ class Labeller:
                 yield Window(number, times_s, failure=_said(error))
 
     def _one_window(
-        self, job: LabelJob, number: int, clip: VideoClip, video: LabelledVideo, clock: _Clock
+        self,
+        backends: Mapping[Stage, Any],
+        number: int,
+        clip: VideoClip,
+        video: LabelledVideo,
+        clock: _Clock,
     ) -> Window:
         with clock.counting("semantics"):
-            found = self._backend("semantics", job).find(clip, self.setup.prompts)
+            found = backends["semantics"].find(clip, self.setup.prompts)
         if not len(found):
             return Window(number, clip.timestamps_s, reason="no objects")
         seen = int(np.isfinite(found.boxes_px[..., 0]).sum())
         with clock.counting("geometry"):
-            geometry = self._backend("geometry", job).estimate(clip)
+            geometry = backends["geometry"].estimate(clip)
         metric = None
         if not geometry.is_metric:
-            if "metric" not in self._backends:
+            if "metric" not in backends:
                 raise ConfigError(
-                    f"{self._backends['geometry'].name} gives depth without a scale: choose a "
+                    f"{backends['geometry'].name} gives depth without a scale: choose a "
                     "backend for metric depth, too"
                 )
             with clock.counting("metric"):
-                metric = self._backend("metric", job).estimate(clip, geometry)
+                metric = backends["metric"].estimate(clip, geometry)
         with clock.counting("tracks"):
             labels = label_clip(
                 video, clip.timestamps_s, geometry, found, metric, self.setup.pipeline
             )
         return Window(number, clip.timestamps_s, labels, objects=len(found), detections=seen)
-
-    def _backend(self, stage: str, job: LabelJob) -> Any:
-        backend = self._backends[stage]  # type: ignore[index]
-        return backend.of_video(job.archive_id) if hasattr(backend, "of_video") else backend
 
 
 def finished(job: LabelJob, setup: Setup) -> Outcome | None:

@@ -64,6 +64,7 @@ class _Precomputed:
     def __init__(self, folder: Path, video_id: str | None = None) -> None:
         self._folder = folder
         self._video_id = video_id
+        self._archive: _Archive | None = None  # read once for all windows of a video
 
     @classmethod
     def open(cls, options: PrecomputedOptions, context: Context) -> Self:
@@ -77,8 +78,11 @@ class _Precomputed:
     def _read(self, names: tuple[str, ...], optional: tuple[str, ...]) -> _Archive:
         if self._video_id is None:
             raise ConfigError("a precomputed backend needs to be told the video: of_video(…)")
-        path = self._folder / f"{self._video_id}.npz"
-        return _Archive(path, read_arrays(path, ("timestamps_s", *names), optional))
+        if self._archive is None:
+            path = self._folder / f"{self._video_id}.npz"
+            arrays = read_arrays(path, ("timestamps_s", *names), optional)
+            self._archive = _Archive(path, arrays)
+        return self._archive
 
 
 class PrecomputedGeometry(_Precomputed):
