@@ -8,10 +8,12 @@ r"""What the runner adds to a model, and a whole bench of 1,400 questions with k
 ``overhead`` compares a run of the tiny model of the tests with its bare generation (the same
 batches, prepared beforehand, generated one after the other) and with a plain loop that decodes,
 prepares and generates in turn. The model gets one core and the preparation another, as an
-accelerator leaves the cores free; overlap can only hide as much as generation takes. ``full`` asks
-1,400 simulated questions of a server, once undisturbed and once killed again and again, and
-compares the two files byte by byte. Without ``--base-url`` the server is a stand-in that answers
-from a rule and fails now and then; with it, any server such as ``transformers serve`` or vLLM.
+accelerator leaves the cores free; overlap can only hide as much as generation takes, and no more
+than the machine has idle cores. A last run replaces generation by waiting, as a CPU waits for an
+accelerator. ``full`` asks 1,400 simulated questions of a server, once undisturbed and once killed
+again and again, and compares the two files byte by byte. Without ``--base-url`` the server is a
+stand-in that answers from a rule and fails now and then; with it, any server such as
+``transformers serve`` or vLLM.
 
 Needs the extras ``video`` and ``models``.
 """
@@ -37,6 +39,7 @@ import sitecustomize  # noqa: E402, F401 - lets torchvision be imported beside a
 from fault_server import FAULTS, FaultServer  # noqa: E402
 
 from stkit_bench.files import read_table, write_selected  # noqa: E402
+from stkit_bench.models.base import Reply  # noqa: E402
 from stkit_bench.run import AskSettings, run  # noqa: E402
 from stkit_bench.run.answers_file import read_kept  # noqa: E402
 from stkit_bench.run.batches import plan  # noqa: E402
@@ -84,8 +87,10 @@ def bench(folder: Path) -> Path:
 # --- overhead --------------------------------------------------------------------------------
 
 
-def overhead(folder: Path, n: int, new_tokens: int, repeats: int) -> None:
+def overhead(folder: Path, n: int, new_tokens: int, repeats: int, waiting_s: float) -> None:
     """Measure what a run takes beside what the model takes."""
+    # Before torch is loaded: its own setting does not reach the thread that generates.
+    os.environ["OMP_NUM_THREADS"] = "1"
     import tiny_llava
     import torch
 
@@ -116,6 +121,16 @@ def overhead(folder: Path, n: int, new_tokens: int, repeats: int) -> None:
         for batch in batches:
             model.respond(model.prepare([questions.draft(k).request() for k in batch]))
 
+    class Waiting:
+        """The tiny model, its generation replaced by a wait that needs no core."""
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(model, name)
+
+        def respond(self, prepared: Any) -> list[Reply]:
+            time.sleep(waiting_s)
+            return [Reply("waited")] * len(prepared["input_ids"])
+
     model.respond(prepare_all()[0])
     for repeat in range(repeats):
         prepared = timed("decode, draw, prepare", prepare_all)
@@ -123,16 +138,22 @@ def overhead(folder: Path, n: int, new_tokens: int, repeats: int) -> None:
         timed("a plain loop", plain_loop)
         out = folder / f"overhead-{os.getpid()}-{repeat}.jsonl"
         timed("the whole run", lambda out=out: run(model, questions, out, workers=Workers(1)))
+        out = folder / f"waiting-{os.getpid()}-{repeat}.jsonl"
+        timed("waiting, whole run", lambda out=out: run(Waiting(), questions, out))
     print(f"{n} questions in {len(batches)} batches of 8, {new_tokens} new tokens each")
     wall = {name: min(pair[0] for pair in pairs) for name, pairs in taken.items()}
     cpu = {name: min(pair[1] for pair in pairs) for name, pairs in taken.items()}
     for name, seconds in wall.items():
         print(f"{name:24s} wall {seconds:7.2f} s   of all cores {cpu[name]:7.2f} s")
-    preparing, bare, plain, whole = wall.values()
+    preparing, bare, plain, whole, waited = wall.values()
     own = cpu["the whole run"] - cpu["bare generation"] - cpu["decode, draw, prepare"]
     print(f"wall time against bare generation    {100 * (whole / bare - 1):+.1f} %")
     print(f"wall time against the plain loop     {100 * (whole / plain - 1):+.1f} %")
     print(f"preparation hidden by generation     {100 * (1 - (whole - bare) / preparing):.0f} %")
+    print(
+        f"with {waiting_s:g} s a batch that need no core, over the waits alone "
+        f"{100 * (waited / (waiting_s * len(batches)) - 1):+.1f} %"
+    )
     print(f"the runner's own work, of generation {100 * own / cpu['bare generation']:+.1f} %")
 
 
@@ -223,6 +244,7 @@ def main() -> None:
     parser.add_argument("--n", type=int, default=96, help="questions of overhead")
     parser.add_argument("--new-tokens", type=int, default=96)
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--waiting-s", type=float, default=2.0, help="a batch on an accelerator")
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--base-url")
     parser.add_argument("--served-model", default="stand-in")
@@ -230,7 +252,7 @@ def main() -> None:
     given = parser.parse_args()
     given.folder.mkdir(parents=True, exist_ok=True)
     if given.what == "overhead":
-        overhead(given.folder, given.n, given.new_tokens, given.repeats)
+        overhead(given.folder, given.n, given.new_tokens, given.repeats, given.waiting_s)
     else:
         full(given.folder, given.kills, given.base_url, given.served_model, given.concurrency)
 

@@ -41,7 +41,7 @@ def features() -> Features:
                             null where not annotated
     ``start_s``, ``end_s``  the run that the target was computed over, seconds in the clip
     ``timestamps_s``        time of every frame
-    ``camera_poses``        per frame the first three rows of world_SE3_camera (OpenCV axes, metres),
+    ``camera_poses``        per frame the first three rows of world_SE3_camera (OpenCV axes, m),
                             row by row, 12 numbers; null where the camera's pose is unknown
     ``duration_s``          length of the video
     ``fps``                 frames per second of the video

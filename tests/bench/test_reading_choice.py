@@ -6,15 +6,15 @@ from stkit_bench.reading import read_response
 
 DISTANCE, SPEED = "traveled_distance_comparison", "traveling_speed_comparison"
 FARTHER = (
-    "Which object travels a greater distance in the video: the one with the red bounding box or"
+    "Which object travels a greater distance here: the one with the red bounding box or"
     " the one with the blue bounding box?"
 )
 SHORTER = (
-    "Which object moves a shorter distance throughout the video, the object annotated with the"
+    "Which object moves a shorter distance in this footage, the object annotated with the"
     " red bounding box or the blue bounding box?"
 )
 FASTER = "Which object moves faster throughout the video, the red box or the blue box?"
-SLOWER = "Which object moves more slowly throughout the video, the red box or the blue box?"
+SLOWER = "Which object moves more slowly in this footage, the red box or the blue box?"
 PAIRS = [(DISTANCE, FARTHER, SHORTER), (SPEED, FASTER, SLOWER)]
 
 NAMED = [

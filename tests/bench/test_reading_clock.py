@@ -28,7 +28,7 @@ FORMS = [
     "The direction is {}.",
     "{}点钟方向",
     "The object is heading toward the {} o'clock direction at the end of the video.",
-    "At the end of the video, the object moves toward the {} o'clock direction.",
+    "As the video ends, the object moves toward the {} o'clock direction.",
     "The object moves in the direction of {} o'clock at the end of the video.",
     "At 5.5 seconds, the object 2 is heading to {} o'clock.",
     "Initially it moves toward 12 o'clock, but by the end it is heading toward {} o'clock.",

@@ -147,8 +147,8 @@ SENTENCES = [
     ("- Start: 0 m\n- End: 30 m\n- Total distance: 30 m", 30.0),
     ("The object traveled -12 m.", 12.0),
     ("The distance is 10 or 12 meters.", 11.0),
-    ("The given object moved a total distance of 0.12 kilometers.", 120.0),
-    ("The object moved from the left side of the frame to the center, covering a distance of"
+    ("That object went 0.12 kilometers.", 120.0),
+    ("It went from the left edge to the center, which is a distance of"
      " approximately **10 meters**.", 10.0),
     ("| Quantity | Value |\n|---|---|\n| Distance | 45 m |\n| Time | 9 s |", 45.0),
     ("Based on the video, the pedestrian walks at 1.4 m/s for 8 seconds, giving 11.2 m.", 11.2),

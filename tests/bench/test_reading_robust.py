@@ -121,8 +121,8 @@ def test_any_text(task: str, response: str, question: str | None) -> None:
          ("feet", 0.3048), ("in", 0.0254), ("inches", 0.0254), ("miles", 1609.34), ("mi", 1609.34)]
     ),
     sentence=st.sampled_from(
-        ["The total distance traveled by the given object is {}.", "{}",
-         "Between 3.50 and 17.00 seconds, the given object traveled a total of {}.",
+        ["The total distance traveled by this object is {}.", "{}",
+         "Between 3.50 and 17.00 seconds, this one traveled a total of {}.",
          "From 1.00 to 9.50 seconds, the object moved {} over 20 frames.", "So about {}."]
     ),
 )  # fmt: skip
@@ -143,7 +143,7 @@ def test_distances_come_back(value: float, unit: tuple[str, float], sentence: st
          ("feet per second", 0.3048)]
     ),
     sentence=st.sampled_from(
-        ["The object's average speed from 1.00 to 1.50 seconds is {}.", "{}", "**{}**",
+        ["Its mean speed from 1.00 to 1.50 seconds is {}.", "{}", "**{}**",
          "Over 10 s it covers 80 m, so its average speed is {}."]
     ),
 )  # fmt: skip

@@ -68,8 +68,8 @@ def test_units(said: str, mps: float, frame: str) -> None:
 
 
 SENTENCES = [
-    ("The object's average speed between 1.00 and 1.50 seconds is **28.94 mph**.", 28.94 * MPH),
-    ("From 1.00 to 1.50 seconds, the object moves at an average speed of 14.00 m/s.", 14.0),
+    ("Its mean speed between 1.00 and 1.50 seconds is **28.94 mph**.", 28.94 * MPH),
+    ("From 1.00 to 1.50 seconds, it moves at an average speed of 14.00 m/s.", 14.0),
     ("12 m/s (43.2 km/h)", 12.0),
     ("43.2 km/h (12 m/s)", 12.0),
     ("It covers 40 m in 5 s, giving 8 m/s.", 8.0),
