@@ -31,7 +31,14 @@ def command(rows: Path, out: Path, url: str) -> list[str]:
 
 def start(asked: list[str]) -> subprocess.Popen[bytes]:
     quiet = {**os.environ, "NO_PROXY": "127.0.0.1", "OPENAI_API_KEY": "sk-nothing-to-see"}
-    return subprocess.Popen(asked, cwd=REPOSITORY, env=quiet, stdout=subprocess.DEVNULL)
+    return subprocess.Popen(
+        asked, cwd=REPOSITORY, env=quiet, stdout=subprocess.DEVNULL, preexec_fn=_heed_interrupts
+    )
+
+
+def _heed_interrupts() -> None:
+    # A shell starts what runs in its background with interrupts ignored, and children inherit it.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def size(path: Path) -> int:
