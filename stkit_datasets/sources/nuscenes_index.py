@@ -9,6 +9,7 @@ Schema: https://www.nuscenes.org/nuscenes#data-format
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -110,9 +111,15 @@ class _Builder:
         scenes, samples = self._scenes_and_samples()
         sample_tokens = samples["token"].combine_chunks()
         instances = self._instances()
-        boxes = self._boxes(sample_tokens, instances["token"].combine_chunks())
         calibrations, channels = self._calibrations()
-        images = self._images(sample_tokens, calibrations["token"].combine_chunks(), channels)
+        # The boxes are mostly Arrow's work, the images mostly Python's: side by side they keep two
+        # cores busy. An error of the boxes comes first, whichever was found first.
+        with ThreadPoolExecutor(1) as pool:
+            images_read = pool.submit(
+                self._images, sample_tokens, calibrations["token"].combine_chunks(), channels
+            )
+            boxes = self._boxes(sample_tokens, instances["token"].combine_chunks())
+            images = images_read.result()
         bounds = samples["scene"].to_numpy().searchsorted(np.arange(len(scenes) + 1))
         scenes = scenes.append_column("first_sample", pa.array(bounds[:-1], pa.int64()))
         scenes = scenes.append_column("stop_sample", pa.array(bounds[1:], pa.int64()))

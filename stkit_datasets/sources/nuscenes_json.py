@@ -24,7 +24,9 @@ T = TypeVar("T")
 
 BLOCK_BYTES = 2 << 20
 """Bytes that are parsed at once: few enough to stay in a processor's cache."""
-THREADS = 2
+THREADS = 1
+"""Beside the one that reads the file. Two tables are read at once, and more threads would only wait
+for each other."""
 _MAX_OBJECT_CHARS = 1 << 20
 _WHITESPACE = " \t\r\n"
 
