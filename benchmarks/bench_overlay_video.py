@@ -25,9 +25,10 @@ from pathlib import Path
 import av
 import numpy as np
 
+from stkit_datasets.clip import Frames
 from stkit_datasets.video.clip_video import ClipVideo
 from stkit_datasets.video.encode import DEFAULT_CRF, DEFAULT_PRESET, KEYFRAME_INTERVAL
-from stkit_datasets.video.frames import Frames, ImageFrames, VideoFrames
+from stkit_datasets.video.frames import ImageFrames, VideoFrames
 from stkit_datasets.video.palette import COLORS
 
 FPS = Fraction(2)
