@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from stkit_bench.rows import TARGET_FIELDS, reference
+from stkit_datasets.atomic import replacing, write_text
 
 __all__ = [
     "Answers",
@@ -161,21 +160,6 @@ def read_table(path: Path, columns: Sequence[str] | None = None) -> Any:
         raise FileError(path, f"cannot be read as Parquet: {error}") from error
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a file whole or not at all: to a temporary file beside it, then in its place."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-
-
 def write_selected(path: Path, out: Path, ids: frozenset[str]) -> None:
     """Copy the rows with these ids, in their order: Parquet to Parquet, JSONL to JSONL.
 
@@ -194,21 +178,14 @@ def write_selected(path: Path, out: Path, ids: frozenset[str]) -> None:
     import pyarrow.dataset as pads
     import pyarrow.parquet as pq
 
-    out.parent.mkdir(parents=True, exist_ok=True)
     files = sorted(path.rglob("*.parquet")) if path.is_dir() else [path]
     dataset = pads.dataset([str(file) for file in files], format="parquet")
-    unfinished = out.with_name(f".{out.name}.{os.getpid()}.tmp")
     wanted = pa.array(sorted(ids))
-    try:
-        with pq.ParquetWriter(unfinished, dataset.schema) as writer:
-            for batch in dataset.to_batches(batch_size=_ROWS_PER_BATCH):
-                rows = batch.filter(pc.is_in(batch["id"].cast(pa.string()), value_set=wanted))
-                if rows.num_rows:
-                    writer.write_batch(rows)
-        os.replace(unfinished, out)
-    except BaseException:
-        unfinished.unlink(missing_ok=True)
-        raise
+    with replacing(out) as unfinished, pq.ParquetWriter(unfinished, dataset.schema) as writer:
+        for batch in dataset.to_batches(batch_size=_ROWS_PER_BATCH):
+            rows = batch.filter(pc.is_in(batch["id"].cast(pa.string()), value_set=wanted))
+            if rows.num_rows:
+                writer.write_batch(rows)
 
 
 def _object(path: Path, number: int, line: str) -> dict[str, Any]:

@@ -7,11 +7,18 @@ The rules need nothing and are the default. Everything that scores a file of ans
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from stkit_bench.endpoint_options import (
+    add_connection_options,
+    add_extra_body_option,
+    add_spending_options,
+    budget_of,
+    extra_body_of,
+    temperature_of,
+)
 from stkit_bench.reading import READER_VERSION, Reading, read_response
 
 if TYPE_CHECKING:
@@ -104,35 +111,13 @@ def add_llm_options(parser: argparse.ArgumentParser) -> None:
     """Add what ``llm:MODEL`` needs."""
     group = parser.add_argument_group("readers llm:MODEL")
     group.add_argument("--cache", type=Path, metavar="DIR", help="where replies are kept")
-    group.add_argument("--base-url", help="such as http://localhost:8000/v1; default: OpenAI's")
-    group.add_argument(
-        "--api-key-env",
-        default="OPENAI_API_KEY",
-        metavar="NAME",
-        help="environment variable that holds the key (default: OPENAI_API_KEY)",
-    )
+    add_connection_options(group, per="request")
     group.add_argument("--prompts", type=Path, metavar="DIR", help="prompts in place of our own")
-    group.add_argument("--concurrency", type=int, default=8, help="requests at once (default: 8)")
-    group.add_argument(
-        "--timeout", type=float, default=120.0, metavar="S", help="of an attempt (default: 120 s)"
-    )
-    group.add_argument("--attempts", type=int, default=6, help="per request (default: 6)")
-    group.add_argument(
-        "--temperature",
-        default="0",
-        metavar="T",
-        help="default: 0; the word default leaves it to the endpoint",
-    )
     group.add_argument(
         "--max-new-tokens", type=int, default=2048, help="of a reply (default: 2048)"
     )
-    group.add_argument("--max-tokens-total", type=int, metavar="N", help="of all calls")
-    group.add_argument("--max-cost", type=float, metavar="X", help="of all calls")
-    group.add_argument("--price-in", type=float, metavar="X", help="of a million tokens read")
-    group.add_argument("--price-out", type=float, metavar="X", help="of a million tokens written")
-    group.add_argument(
-        "--extra-body", default="{}", metavar="JSON", help="more fields of every request"
-    )
+    add_spending_options(group, of="calls")
+    add_extra_body_option(group)
 
 
 def report_text(reader: Reader) -> str:
@@ -157,12 +142,7 @@ def report_text(reader: Reader) -> str:
 def _llm(model: str, options: argparse.Namespace) -> LlmReader:
     from stkit_bench.models.endpoint_errors import Retries
     from stkit_bench.reading.llm import LlmReader, LlmReaderConfig
-    from stkit_bench.run.budget import Budget, Prices
 
-    given = (options.price_in, options.price_out)
-    if (given[0] is None) != (given[1] is None):
-        raise ValueError("give both --price-in and --price-out, or neither")
-    prices = None if given[0] is None else Prices(*given)
     return LlmReader(
         LlmReaderConfig(
             model=model,
@@ -173,29 +153,10 @@ def _llm(model: str, options: argparse.Namespace) -> LlmReader:
             concurrency=options.concurrency,
             timeout_s=options.timeout,
             retries=Retries(options.attempts),
-            temperature=_temperature(options.temperature),
+            temperature=temperature_of(options),
             max_new_tokens=options.max_new_tokens,
-            budget=Budget(options.max_tokens_total, options.max_cost, prices),
-            extra=_json_object(options.extra_body),
+            budget=budget_of(options),
+            extra=extra_body_of(options),
             progress=True,
         )
     )
-
-
-def _temperature(text: str) -> float | None:
-    if text == "default":
-        return None
-    try:
-        return float(text)
-    except ValueError:
-        raise ValueError(f"--temperature must be a number or default, got {text!r}") from None
-
-
-def _json_object(text: str) -> dict[str, Any]:
-    try:
-        value = json.loads(text)
-    except ValueError as error:
-        raise ValueError(f"--extra-body is not valid JSON: {error}") from error
-    if not isinstance(value, dict):
-        raise ValueError(f"--extra-body must be a JSON object, got {text}")
-    return value

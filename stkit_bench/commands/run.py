@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from stkit_bench.endpoint_options import (
+    add_connection_options,
+    add_extra_body_option,
+    add_spending_options,
+    budget_of,
+    extra_body_of,
+    temperature_of,
+)
 
 if TYPE_CHECKING:
     from stkit_bench.models.base import Model
@@ -98,24 +106,7 @@ def _add_vlm4d(group: Any) -> None:
 
 
 def _add_endpoint(group: Any) -> None:
-    group.add_argument("--base-url", help="such as http://localhost:8000/v1; default: OpenAI's")
-    group.add_argument(
-        "--api-key-env",
-        default="OPENAI_API_KEY",
-        metavar="NAME",
-        help="environment variable that holds the key (default: OPENAI_API_KEY)",
-    )
-    group.add_argument("--concurrency", type=int, default=8, help="requests at once (default: 8)")
-    group.add_argument(
-        "--timeout", type=float, default=120.0, metavar="S", help="of an attempt (default: 120 s)"
-    )
-    group.add_argument("--attempts", type=int, default=6, help="per question (default: 6)")
-    group.add_argument(
-        "--temperature",
-        default="0",
-        metavar="T",
-        help="default: 0; the word default leaves it to the endpoint",
-    )
+    add_connection_options(group, per="question")
     group.add_argument("--sampling-seed", type=int, metavar="N", help="sent to the endpoint")
     group.add_argument("--image-detail", choices=["auto", "low", "high"])
     group.add_argument("--max-side", type=int, metavar="PX", help="scale frames down to this")
@@ -124,9 +115,7 @@ def _add_endpoint(group: Any) -> None:
         choices=["max_tokens", "max_completion_tokens"],
         help="default: the former with --base-url, else the latter",
     )
-    group.add_argument(
-        "--extra-body", default="{}", metavar="JSON", help="more fields of every request"
-    )
+    add_extra_body_option(group)
 
 
 def _add_in_process(group: Any) -> None:
@@ -144,10 +133,7 @@ def _add_limits(group: Any) -> None:
     group.add_argument(
         "--max-new-tokens", type=int, default=256, help="of a response (default: 256)"
     )
-    group.add_argument("--max-tokens-total", type=int, metavar="N", help="of all answers")
-    group.add_argument("--max-cost", type=float, metavar="X", help="of all answers")
-    group.add_argument("--price-in", type=float, metavar="X", help="of a million tokens read")
-    group.add_argument("--price-out", type=float, metavar="X", help="of a million tokens written")
+    add_spending_options(group, of="answers")
     group.add_argument(
         "--max-failures-in-a-row",
         type=int,
@@ -172,7 +158,7 @@ def run(arguments: argparse.Namespace) -> int:
             model,
             questions,
             arguments.out,
-            budget=_budget(arguments),
+            budget=budget_of(arguments),
             workers=workers,
             max_failures_in_a_row=arguments.max_failures_in_a_row,
             progress=not arguments.no_progress and workers.rank == 0,
@@ -274,45 +260,16 @@ def _endpoint_options(arguments: argparse.Namespace) -> dict[str, Any]:
         "base_url": arguments.base_url,
         "key_variable": arguments.api_key_env,
         "max_new_tokens": arguments.max_new_tokens,
-        "temperature": _temperature(arguments.temperature),
+        "temperature": temperature_of(arguments),
         "seed": arguments.sampling_seed,
         "tokens_field": arguments.tokens_field,
         "detail": arguments.image_detail,
         "max_side_px": arguments.max_side,
-        "extra": _json_object(arguments.extra_body),
+        "extra": extra_body_of(arguments),
         "concurrency": arguments.concurrency,
         "timeout_s": arguments.timeout,
         "retries": Retries(arguments.attempts),
     }
-
-
-def _temperature(text: str) -> float | None:
-    if text == "default":
-        return None
-    try:
-        return float(text)
-    except ValueError:
-        raise ValueError(f"--temperature must be a number or default, got {text!r}") from None
-
-
-def _json_object(text: str) -> dict[str, Any]:
-    try:
-        value = json.loads(text)
-    except ValueError as error:
-        raise ValueError(f"--extra-body is not valid JSON: {error}") from error
-    if not isinstance(value, dict):
-        raise ValueError(f"--extra-body must be a JSON object, got {text}")
-    return value
-
-
-def _budget(arguments: argparse.Namespace) -> Any:
-    from stkit_bench.run.budget import Budget, Prices
-
-    given = (arguments.price_in, arguments.price_out)
-    if (given[0] is None) != (given[1] is None):
-        raise ValueError("give both --price-in and --price-out, or neither")
-    prices = None if given[0] is None else Prices(*given)
-    return Budget(arguments.max_tokens_total, arguments.max_cost, prices)
 
 
 def _workers(kind: str, preparing: int) -> Workers:

@@ -13,17 +13,15 @@ the file has the ``id`` of one of them, its box and category come from the box t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from stkit_datasets.errors import SourceError
 from stkit_datasets.sources.base import UnitResult
-from stkit_datasets.sources.options import config_from_options
 from stkit_datasets.sources.pseudo_labelled import (
     ImageTracks,
-    PseudoLabelledConfig,
+    PseudoLabelledSource,
     Video,
     check_split,
     read_video,
@@ -39,7 +37,7 @@ _FOLDERS = {"train": "train", "validation": "val"}
 _VIDEOS, _TRACKS = "videos", "labels/box_track_20"
 
 
-class Bdd100k:
+class Bdd100k(PseudoLabelledSource):
     """The BDD100K data set; a unit is a video.
 
     A video belongs to the official split in whose folder it lies; where it is not there, to that
@@ -54,13 +52,6 @@ class Bdd100k:
     """
 
     name = "bdd100k"
-
-    def __init__(self, data_dir: Path, options: Mapping[str, object] | None = None) -> None:
-        self.data_dir = Path(data_dir)
-        self.config = config_from_options(PseudoLabelledConfig, self.name, options)
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {"data_dir": self.data_dir, "config": self.config}
 
     def units(self, split: str) -> Sequence[str]:
         """Name the videos of a split, sorted."""

@@ -15,16 +15,14 @@ The data set is for training and has no validation split.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from stkit_datasets.errors import SourceError
 from stkit_datasets.sources.base import UnitResult
-from stkit_datasets.sources.options import config_from_options
 from stkit_datasets.sources.pseudo_labelled import (
-    PseudoLabelledConfig,
+    PseudoLabelledSource,
     Video,
     check_split,
     read_video,
@@ -36,7 +34,7 @@ SUFFIXES = (".mp4", ".mkv", ".webm", ".avi", ".mov")
 """A record of something else, such as a folder of pictures (``llava_hound``), is passed over."""
 
 
-class LlavaVideo:
+class LlavaVideo(PseudoLabelledSource):
     """The LLaVA-Video-178K data set; a unit is a video, whatever number of records it has.
 
     The lists are read to name the units, and only then: they have some GB, and every process of a
@@ -53,13 +51,6 @@ class LlavaVideo:
     """
 
     name = "llava_video"
-
-    def __init__(self, data_dir: Path, options: Mapping[str, object] | None = None) -> None:
-        self.data_dir = Path(data_dir)
-        self.config = config_from_options(PseudoLabelledConfig, self.name, options)
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {"data_dir": self.data_dir, "config": self.config}
 
     def units(self, split: str) -> Sequence[str]:
         """Name the videos of a split, sorted; there is none for ``validation``."""

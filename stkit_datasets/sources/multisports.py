@@ -13,19 +13,17 @@ Boxes are those of the pseudo-label file. Where a track of the file has the name
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from stkit_datasets.errors import SourceError
 from stkit_datasets.pseudo_labels.schema import PseudoLabels
 from stkit_datasets.sources.base import UnitResult
 from stkit_datasets.sources.multisports_gt import GroundTruth, read_ground_truth
-from stkit_datasets.sources.options import config_from_options
 from stkit_datasets.sources.pseudo_labelled import (
     ImageTracks,
-    PseudoLabelledConfig,
+    PseudoLabelledSource,
     Video,
     check_split,
     read_video,
@@ -37,7 +35,7 @@ _ROOTS = (".", "trainval", "data/trainval")
 _NAMES = ("multisports_GT.json", "multisports_GT.pkl")
 
 
-class MultiSports:
+class MultiSports(PseudoLabelledSource):
     """The MultiSports data set; a unit is a video of the official lists.
 
     Args:
@@ -49,13 +47,6 @@ class MultiSports:
     """
 
     name = "multisports"
-
-    def __init__(self, data_dir: Path, options: Mapping[str, object] | None = None) -> None:
-        self.data_dir = Path(data_dir)
-        self.config = config_from_options(PseudoLabelledConfig, self.name, options)
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {"data_dir": self.data_dir, "config": self.config}
 
     def units(self, split: str) -> Sequence[str]:
         """Name the videos of a split, sorted."""

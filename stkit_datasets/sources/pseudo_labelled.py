@@ -5,9 +5,10 @@ The schema of these files is docs/pseudo-labels.md.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote, unquote
 
 import numpy as np
@@ -19,7 +20,7 @@ from stkit_datasets.errors import ConfigError, SourceError
 from stkit_datasets.pseudo_labels.files import read_pseudo_labels
 from stkit_datasets.pseudo_labels.schema import PseudoLabels
 from stkit_datasets.sources.base import MIN_FRAMES, SPLITS, Skipped, UnitResult, clip_name, windows
-from stkit_datasets.sources.options import SamplingConfig
+from stkit_datasets.sources.options import SamplingConfig, config_from_options
 
 IntArray = NDArray[np.int64]
 
@@ -41,6 +42,27 @@ class PseudoLabelledConfig(SamplingConfig):
         super().__post_init__()
         if not isinstance(self.pseudo_labels, str | Path) or not str(self.pseudo_labels):
             raise ConfigError(f"pseudo_labels must name a folder, got {self.pseudo_labels!r}")
+
+
+class PseudoLabelledSource:
+    """What these sources are made of: a data folder and settings, and nothing else in a pickle.
+
+    Args:
+        data_dir: the data folder.
+        options: fields of ``PseudoLabelledConfig``.
+
+    Raises:
+        ConfigError: an option is unknown or out of range.
+    """
+
+    name: str
+
+    def __init__(self, data_dir: Path, options: Mapping[str, object] | None = None) -> None:
+        self.data_dir = Path(data_dir)
+        self.config = config_from_options(PseudoLabelledConfig, self.name, options)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"data_dir": self.data_dir, "config": self.config}
 
 
 @dataclass(frozen=True, eq=False)
