@@ -1,9 +1,12 @@
 """Make a small LLaVA-OneVision with random weights, and its processor, without a download.
 
     python trainers/small_model.py --size tiny --out models/tiny
+    python trainers/small_model.py --size small --words data/stkit/simulation --out models/small
 
 ``tiny`` (151 thousand parameters, 56 px, 4 tokens a frame) is for trying recipes out on a CPU: it
-goes through all that the large model goes through. Tokens are bytes.
+goes through all that the large model goes through. Its tokens are bytes. ``small`` (1.4 million
+parameters, 112 px, 16 tokens a frame) is large enough to learn from simulated scenes; ``--words``
+names rows of `stkit build`, from whose prompts and answers it takes the tokens that are common.
 """
 
 from __future__ import annotations
@@ -15,7 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+from pyarrow.dataset import dataset
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import (
     LlavaOnevisionConfig,
     LlavaOnevisionForConditionalGeneration,
@@ -56,16 +60,42 @@ class Size:
 
 SIZES = {
     "tiny": Size(image_px=56, vision=(32, 64, 2, 4), text=(64, 128, 2, 4), kv_heads=2),
+    "small": Size(image_px=112, vision=(96, 192, 2, 4), text=(160, 448, 4, 4), kv_heads=4),
 }
 
+_N_MERGED_TOKENS = 1024
+_N_SENTENCES = 20_000
 
-def tokenizer() -> PreTrainedTokenizerFast:
-    """Return bytes as tokens, with the special tokens of the published model."""
+
+def sentences(folder: Path) -> list[str]:
+    """Return prompts and answers of the training rows below a folder, at most 20,000 rows.
+
+    Raises:
+        FileNotFoundError: there are no training rows.
+    """
+    files = sorted(folder.rglob("train-*.parquet"))
+    if not files:
+        raise FileNotFoundError(f"{folder}: no train-*.parquet; `stkit build` writes them")
+    rows = dataset(files).head(_N_SENTENCES, columns=["prompt", "answer"])
+    return [*rows["prompt"].to_pylist(), *rows["answer"].to_pylist()]
+
+
+def tokenizer(words: Sequence[str] = ()) -> PreTrainedTokenizerFast:
+    """Return bytes as tokens, with the special tokens of the published model.
+
+    Args:
+        words: texts whose common parts become tokens of their own, 1,024 tokens in all.
+    """
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     vocabulary = {letter: number for number, letter in enumerate(alphabet)}
     backend = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
     backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     backend.decoder = decoders.ByteLevel()
+    if words:
+        trainer = trainers.BpeTrainer(
+            vocab_size=_N_MERGED_TOKENS, initial_alphabet=alphabet, show_progress=False
+        )
+        backend.train_from_iterator(words, trainer)
     backend.add_special_tokens(list(_SPECIAL))
     return PreTrainedTokenizerFast(
         tokenizer_object=backend,
@@ -80,14 +110,14 @@ def _grid(size: Size) -> list[list[int]]:
     return [[height, width] for height in sides for width in sides]
 
 
-def processor(size: Size) -> LlavaOnevisionProcessor:
-    """Return the processor, with mean and deviation 0.5 as published."""
+def processor(size: Size, words: Sequence[str] = ()) -> LlavaOnevisionProcessor:
+    """Return the processor, with mean and deviation 0.5 as published; see :func:`tokenizer`."""
     half = [0.5, 0.5, 0.5]
     sides = {"height": size.image_px, "width": size.image_px}
     common: dict[str, Any] = {"size": sides, "image_mean": half, "image_std": half}
     return LlavaOnevisionProcessor(
         image_processor=LlavaOnevisionImageProcessor(image_grid_pinpoints=_grid(size), **common),
-        tokenizer=tokenizer(),
+        tokenizer=tokenizer(words),
         video_processor=LlavaOnevisionVideoProcessor(**common),
         num_image_tokens=(size.image_px // PATCH_PX) ** 2,
         vision_feature_select_strategy="full",
@@ -95,9 +125,11 @@ def processor(size: Size) -> LlavaOnevisionProcessor:
     )
 
 
-def model(size: Size, seed: int = 0) -> LlavaOnevisionForConditionalGeneration:
+def model(
+    size: Size, seed: int = 0, vocabulary: PreTrainedTokenizerFast | None = None
+) -> LlavaOnevisionForConditionalGeneration:
     """Return a model with random weights, the same for the same seed."""
-    words = tokenizer()
+    words = vocabulary or tokenizer()
 
     def sides(of: tuple[int, int, int, int]) -> dict[str, int]:
         names = ("hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads")
@@ -132,10 +164,11 @@ def model(size: Size, seed: int = 0) -> LlavaOnevisionForConditionalGeneration:
     return LlavaOnevisionForConditionalGeneration(config)
 
 
-def save(size: Size, folder: Path, seed: int = 0) -> Path:
+def save(size: Size, folder: Path, seed: int = 0, words: Sequence[str] = ()) -> Path:
     """Write model and processor as ``from_pretrained`` reads them."""
-    model(size, seed).save_pretrained(folder)
-    processor(size).save_pretrained(folder)
+    reads = processor(size, words)
+    model(size, seed, reads.tokenizer).save_pretrained(folder)
+    reads.save_pretrained(folder)
     return folder
 
 
@@ -145,8 +178,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--size", choices=sorted(SIZES), default="tiny")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--words", type=Path, help="rows whose common words become tokens")
     asked = parser.parse_args(arguments)
-    save(SIZES[asked.size], asked.out, asked.seed)
+    words = [] if asked.words is None else sentences(asked.words)
+    save(SIZES[asked.size], asked.out, asked.seed, words)
 
 
 if __name__ == "__main__":
