@@ -43,8 +43,8 @@ from stkit_bench.models.base import Reply  # noqa: E402
 from stkit_bench.run import AskSettings, run  # noqa: E402
 from stkit_bench.run.answers_file import read_kept  # noqa: E402
 from stkit_bench.run.batches import plan  # noqa: E402
+from stkit_bench.run.preparing import Workers  # noqa: E402
 from stkit_bench.run.rows_file import RowsFile  # noqa: E402
-from stkit_bench.run.runner import Workers  # noqa: E402
 from stkit_bench.run.stkit_questions import StkitQuestions  # noqa: E402
 from stkit_bench.selection import select  # noqa: E402
 from stkit_bench.selection.candidates import COLUMNS  # noqa: E402

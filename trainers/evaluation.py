@@ -16,8 +16,8 @@ from stkit_bench.models.base import Reply
 from stkit_bench.models.transformers_model import TransformersConfig, TransformersModel
 from stkit_bench.reading import read_response
 from stkit_bench.run import AskSettings, run
+from stkit_bench.run.preparing import Workers
 from stkit_bench.run.rows_file import RowsFile
-from stkit_bench.run.runner import Workers
 from stkit_bench.run.stkit_questions import StkitQuestions
 from stkit_bench.scoring import score
 
@@ -50,15 +50,8 @@ class ModelInMemory(TransformersModel):
         max_new_tokens: int,
         autocast: bool,
     ) -> None:
-        self._torch = torch
-        self._config = TransformersConfig(
-            name, batch_size=batch_size, max_new_tokens=max_new_tokens, dtype="float32"
-        )
-        self.batch_size, self.sees_video = batch_size, True
-        self._model, self._processor = model, copy.deepcopy(processor)
-        self._tokenizer = self._processor.tokenizer
-        self._tokenizer.padding_side = "left"
-        self._dtype = model.dtype
+        config = TransformersConfig(name, batch_size=batch_size, max_new_tokens=max_new_tokens)
+        super().__init__(config, loaded=(copy.deepcopy(processor), model))
         self._autocast = autocast
 
     def respond(self, prepared: Any) -> list[Reply]:

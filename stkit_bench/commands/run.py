@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from stkit_bench.models.base import Model
     from stkit_bench.run import AskSettings, RunSummary
     from stkit_bench.run.drafts import Questions
-    from stkit_bench.run.runner import Workers
+    from stkit_bench.run.preparing import Workers
 
 __all__ = ["add_parser", "run"]
 
@@ -273,7 +273,7 @@ def _endpoint_options(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def _workers(kind: str, preparing: int) -> Workers:
-    from stkit_bench.run.runner import Workers
+    from stkit_bench.run.preparing import Workers
 
     if preparing < 1:
         raise ValueError(f"--preparing must be at least 1, got {preparing}")

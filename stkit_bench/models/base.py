@@ -132,8 +132,10 @@ class Reply:
 class Model(Protocol):
     """Answers batches of requests.
 
-    ``prepare`` is called ahead of time in threads of its own, so that whatever needs no
-    accelerator and no answer from outside (scaling, tokens, JPEG) overlaps with ``respond``.
+    ``prepare`` is called ahead of time, so that whatever needs no accelerator and no answer from
+    outside (scaling, tokens, JPEG) overlaps with ``respond``: in threads, or, for a model that
+    computes here, in forked processes. There it must touch no accelerator, and what it returns is
+    pickled, tensors on the CPU as plain arrays.
     """
 
     @property
@@ -151,6 +153,10 @@ class Model(Protocol):
     @property
     def sees_video(self) -> bool:
         """Whether requests must carry frames."""
+
+    @property
+    def computes_here(self) -> bool:
+        """Whether ``respond`` keeps this process busy, instead of waiting for another."""
 
     def settings(self) -> Mapping[str, Any]:
         """Return what decides the answers, as plain values that JSON can hold; never a key."""

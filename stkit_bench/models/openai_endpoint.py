@@ -9,16 +9,16 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import threading
 import time
 import urllib.parse
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from stkit_bench.models.base import Failure, ModelError, Reply, Request, VideoPart
 from stkit_bench.models.endpoint_errors import Problem, Retries, Secret, of_status
 from stkit_bench.models.jpeg import data_urls
+from stkit_bench.models.loop_thread import LoopThread
 
 __all__ = ["EndpointConfig", "OpenAIEndpoint", "chat_messages"]
 
@@ -85,6 +85,7 @@ class OpenAIEndpoint:
 
     batch_size = 1
     sees_video = True
+    computes_here = False
 
     def __init__(self, config: EndpointConfig) -> None:
         try:
@@ -96,7 +97,7 @@ class OpenAIEndpoint:
         self._openai = openai
         self._config = config
         self._secret = _key(config)
-        self._loop = _Loop()
+        self._loop = LoopThread()
         self._client = openai.AsyncOpenAI(
             api_key=self._secret.reveal(),
             base_url=config.base_url or "https://api.openai.com/v1",
@@ -289,37 +290,3 @@ def _check_url(url: str) -> None:
             "base_url must hold no user, password or query: a key is read from the environment "
             "variable that --api-key-env names"
         )
-
-
-class _Loop:
-    """An event loop in a thread of its own, started when first used."""
-
-    def __init__(self) -> None:
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._thread: threading.Thread | None = None
-        self._lock = threading.Lock()
-
-    def run(self, work: Coroutine[Any, Any, Reply]) -> Reply:
-        with self._lock:
-            if self._loop is None:
-                self._loop = asyncio.new_event_loop()
-                self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
-                self._thread.start()
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
-
-    def stop(self) -> None:
-        with self._lock:
-            loop, thread, self._loop = self._loop, self._thread, None
-        if loop is None or thread is None:
-            return
-        asyncio.run_coroutine_threadsafe(_cancel_others(), loop).result()
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-        loop.close()
-
-
-async def _cancel_others() -> None:
-    others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
-    for task in others:
-        task.cancel()
-    await asyncio.gather(*others, return_exceptions=True)

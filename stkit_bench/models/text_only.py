@@ -18,6 +18,7 @@ class FromRows:
     batch_size = 1
     concurrency = 1
     sees_video = False
+    computes_here = False  # an answer takes no time beside its question
 
     def __init__(self, answerer: Answerer) -> None:
         self._answerer = answerer
@@ -59,6 +60,7 @@ class Blind:
     def __init__(self, model: Model) -> None:
         self._model = model
         self.batch_size, self.concurrency = model.batch_size, model.concurrency
+        self.computes_here = model.computes_here
 
     @property
     def name(self) -> str:

@@ -52,13 +52,19 @@ class TransformersModel:
     Decoding is greedy, so that answers do not depend on a draw. One process spreads the model over
     its GPUs; under ``accelerate launch`` every process holds a whole copy on a GPU of its own.
 
+    Args:
+        config: what is loaded, and how it answers.
+        loaded: processor and model where they are in memory already; the processor is changed to
+            pad in front, and the model's own precision goes before the config's.
+
     Raises:
         ModelError: torch or transformers is missing, or they cannot load the model.
     """
 
     concurrency = 1
+    computes_here = True
 
-    def __init__(self, config: TransformersConfig) -> None:
+    def __init__(self, config: TransformersConfig, loaded: tuple[Any, Any] | None = None) -> None:
         try:
             import torch
             import transformers
@@ -67,8 +73,8 @@ class TransformersModel:
         self._torch, self._config = torch, config
         self.batch_size = config.batch_size
         self.sees_video = not config.text_only
-        self._dtype = _dtype(torch, config.dtype)
-        self._processor, self._model = _load(transformers, config, self._dtype)
+        self._dtype = _dtype(torch, config.dtype) if loaded is None else loaded[1].dtype
+        self._processor, self._model = loaded or _load(transformers, config, self._dtype)
         self._tokenizer = getattr(self._processor, "tokenizer", self._processor)
         # Answers are read off the end of the row, so what is padded is the front.
         self._tokenizer.padding_side = "left"
@@ -98,7 +104,7 @@ class TransformersModel:
         }
 
     def prepare(self, requests: Sequence[Request]) -> Any:
-        """Return the batch as tensors on the CPU."""
+        """Return the batch as tensors on the CPU, in the model's precision."""
         texts = [
             self._processor.apply_chat_template(
                 conversation(request), tokenize=False, add_generation_prompt=True
@@ -113,22 +119,24 @@ class TransformersModel:
         if not videos:
             return self._tokenizer(texts, padding=True, return_tensors="pt")
         # The frames were chosen already; the processor must not choose among them again.
-        return self._processor(
+        batch = self._processor(
             text=texts,
             videos=videos,
             do_sample_frames=False,
             padding=True,
             return_tensors="pt",
         )
+        for key, value in batch.items():
+            # Here, as half as many bytes go on to the model, by a pipe and to its device.
+            if self._torch.is_tensor(value) and value.is_floating_point():
+                batch[key] = value.to(self._dtype)
+        return batch
 
     def respond(self, prepared: Any) -> list[Reply]:
         """Generate; a batch that the model cannot take fails as a whole."""
         torch, started = self._torch, time.perf_counter()
         try:
             batch = prepared.to(self._model.device)
-            for key, value in batch.items():
-                if torch.is_tensor(value) and value.is_floating_point():
-                    batch[key] = value.to(self._dtype)
             with torch.inference_mode():
                 written = self._model.generate(
                     **batch,

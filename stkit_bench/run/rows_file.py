@@ -5,6 +5,7 @@ from __future__ import annotations
 import bisect
 import hashlib
 import json
+import os
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator
@@ -114,46 +115,54 @@ class RowsFile:
 
 
 class _ParquetVideos:
-    """The videos of Parquet files, a few row groups at a time; safe to use from several threads."""
+    """The videos of Parquet files, a few row groups at a time; for several threads and forks."""
 
     def __init__(self, path: Path) -> None:
         files = sorted(path.rglob("*.parquet")) if path.is_dir() else [path]
         if not files:
             raise FileError(path, "holds no *.parquet file")
-        self._lock = threading.Lock()
-        self._groups: list[tuple[pq.ParquetFile, int]] = []
+        self._paths = files
+        self._groups: list[tuple[int, int]] = []
         self._starts: list[int] = []
-        self._kept: OrderedDict[int, Any] = OrderedDict()
         try:
-            opened = [pq.ParquetFile(file) for file in files]
+            self._open()
             light, total = [], 0
-            for file in opened:
+            for number, file in enumerate(self._opened):
                 names = [
                     name for name in file.schema_arrow.names if name not in ("video", "messages")
                 ]
                 light.append(file.read(columns=names).replace_schema_metadata(None))
                 for group in range(file.num_row_groups):
-                    self._groups.append((file, group))
+                    self._groups.append((number, group))
                     self._starts.append(total)
                     total += file.metadata.row_group(group).num_rows
             self.light = pa.concat_tables(light, promote_options="default")
         except (OSError, pa.ArrowException) as error:
             raise FileError(path, f"cannot be read as Parquet: {error}") from error
-        self.present = all("video" in file.schema_arrow.names for file in opened)
+        self.present = all("video" in file.schema_arrow.names for file in self._opened)
 
     def cell(self, place: int) -> Any:
         if not self.present:
             return None
+        if self._process != os.getpid():
+            # After a fork: what was open, and a lock that was held, belong to the other process.
+            self._open()
         number = _last_at_most(self._starts, place)
         with self._lock:
             if number not in self._kept:
                 file, group = self._groups[number]
-                self._kept[number] = file.read_row_group(group, columns=["video"])["video"]
+                self._kept[number] = self._opened[file].read_row_group(group, ["video"])["video"]
                 while len(self._kept) > _GROUPS_KEPT:
                     self._kept.popitem(last=False)
             self._kept.move_to_end(number)
             column = self._kept[number]
         return column[place - self._starts[number]].as_py()
+
+    def _open(self) -> None:
+        self._opened = [pq.ParquetFile(file) for file in self._paths]
+        self._kept: OrderedDict[int, Any] = OrderedDict()
+        self._lock = threading.Lock()
+        self._process = os.getpid()
 
 
 def _last_at_most(starts: list[int], place: int) -> int:

@@ -3,42 +3,26 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from stkit_bench.models.base import Failure, Model, Reply, Request
+from stkit_bench.models.base import Model, Reply
 from stkit_bench.run.answers_file import AnswersFile, claim_settings, read_kept
 from stkit_bench.run.batches import plan, share
 from stkit_bench.run.budget import Budget, Tally
-from stkit_bench.run.drafts import Draft, Questions
+from stkit_bench.run.drafts import Questions
+from stkit_bench.run.preparing import Asked, Prepared, Preparer, Workers
 from stkit_bench.run.settings import RunError, fingerprint
 from stkit_datasets._version import __version__
-from stkit_datasets.errors import StkitError
 
 __all__ = ["RunSummary", "Workers", "run"]
 
-#: Batches that are prepared ahead of those being answered.
+#: At least so many batches are prepared ahead of those being answered.
 _AHEAD = 2
-
-
-@dataclass(frozen=True)
-class Workers:
-    """Who takes part.
-
-    Attributes:
-        preparing: threads that decode, draw and scale ahead of the model.
-        rank: of this process among those that share the questions.
-        world_size: how many processes there are.
-        meet: waits until all processes are here; needed for more than one.
-    """
-
-    preparing: int = 2
-    rank: int = 0
-    world_size: int = 1
-    meet: Callable[[], None] = lambda: None
 
 
 @dataclass(frozen=True)
@@ -86,7 +70,7 @@ def run(
         questions: what is asked.
         out: the answers file, JSONL; written on if it is there and was made with equal settings.
         budget: what the answers of this file may use in all.
-        workers: threads and processes.
+        workers: who prepares, and which share of the questions is asked here.
         max_failures_in_a_row: stop when so many questions failed one after the other.
         progress: show a bar.
         told: what else ``<out>.run.json`` should say, such as the endpoint's address.
@@ -112,16 +96,15 @@ def run(
     batches = plan([questions.n_frames(n) for n in range(len(questions.ids))], model.batch_size)
     tally = Tally(budget or Budget())
     tally.add(answered.values())
-    file = AnswersFile(out, workers.rank)
-    job = _Job(model, questions, file, fingerprint(settings), tally, max_failures_in_a_row)
-    try:
-        mine = share(batches, missing, workers.rank, workers.world_size)
-        job.ask(mine, workers.preparing, progress)
+    mine = share(batches, missing, workers.rank, workers.world_size)
+    # Its processes start before the file is opened: its lock would live as long as they do.
+    preparer = Preparer(model, questions, workers, len(mine))
+    with closing(preparer), closing(AnswersFile(out, workers.rank)) as file:
+        job = _Job(model, preparer, file, fingerprint(settings), tally, max_failures_in_a_row)
+        job.ask(mine, progress)
         workers.meet()
         if workers.rank == 0:
             file.finish(questions.ids)
-    finally:
-        file.close()
     workers.meet()
     return _summary(job, read_kept(out), len(questions.ids), time.perf_counter() - started)
 
@@ -131,7 +114,7 @@ class _Job:
     """What the threads of a run share; only the calling thread writes."""
 
     model: Model
-    questions: Questions
+    preparer: Preparer
     file: AnswersFile
     settings_hash: str
     tally: Tally
@@ -142,11 +125,11 @@ class _Job:
     _failed_in_a_row: int = 0
     _flying: dict[Future[_Answered], int] = field(default_factory=dict)
 
-    def ask(self, batches: Sequence[tuple[int, ...]], n_preparing: int, progress: bool) -> None:
+    def ask(self, batches: Sequence[tuple[int, ...]], progress: bool) -> None:
         from tqdm import tqdm
 
-        n, ahead = sum(map(len, batches)), self.model.concurrency + _AHEAD
-        preparing = ThreadPoolExecutor(n_preparing, "prepare")
+        n = sum(map(len, batches))
+        ahead = self.model.concurrency + max(_AHEAD, self.preparer.workers.preparing)
         asking = ThreadPoolExecutor(self.model.concurrency, "ask")
         bar = tqdm(total=n, unit="question", disable=None if progress else True)
         try:
@@ -156,40 +139,29 @@ class _Job:
                     self.stopped = "the budget is used up"
                 if self.stopped is not None:
                     break
-                prepared = preparing.submit(self._prepare, batch)
+                prepared = self.preparer.submit(batch)
                 self._flying[asking.submit(self._answer, prepared)] = len(batch)
             self._collect(bar, until=0)
             if self._error is not None:
                 raise self._error
         finally:
             bar.close()
-            preparing.shutdown(wait=False, cancel_futures=True)
+            self.preparer.cancel()
             asking.shutdown(wait=False, cancel_futures=True)
             if self._flying:
                 # Left by an error or an interrupt: what is in flight must not outlive the run.
                 self.model.close()
-            preparing.shutdown()
+            self.preparer.close()
             asking.shutdown()
 
-    def _prepare(self, batch: tuple[int, ...]) -> _Prepared:
-        drafts = [self.questions.draft(place) for place in batch]
-        requests: list[Request] = []
-        lost: dict[int, Failure] = {}
-        for number, draft in enumerate(drafts):
-            try:
-                requests.append(draft.request())
-            except StkitError as error:
-                lost[number] = Failure("video", str(error))
-        return _Prepared(drafts, lost, self.model.prepare(requests) if requests else None)
-
-    def _answer(self, coming: Future[_Prepared]) -> _Answered:
+    def _answer(self, coming: Future[Prepared]) -> _Answered:
         prepared = coming.result()
-        asked = [] if prepared.batch is None else self.model.respond(prepared.batch)
-        replies, rest = [], iter(asked)
-        for number in range(len(prepared.drafts)):
+        found = [] if prepared.batch is None else self.model.respond(prepared.batch)
+        replies, rest = [], iter(found)
+        for number in range(len(prepared.asked)):
             failure = prepared.lost.get(number)
             replies.append(next(rest) if failure is None else Reply(None, failure))
-        return _Answered(prepared.drafts, replies)
+        return _Answered(prepared.asked, replies)
 
     def _collect(self, bar: Any, until: int) -> None:
         """Write what has come until at most so many batches are in flight."""
@@ -210,18 +182,18 @@ class _Job:
                 bar.update(len(answered.replies))
 
     def _write(self, answered: _Answered) -> None:
-        pairs = list(zip(answered.drafts, answered.replies, strict=True))
-        lines = [self._line(draft, reply) for draft, reply in pairs]
+        pairs = list(zip(answered.asked, answered.replies, strict=True))
+        lines = [self._line(asked, reply) for asked, reply in pairs]
         now = round(time.time(), 3)
         timings = [
             {
-                "id": draft.id,
+                "id": asked.id,
                 "latency_s": round(reply.latency_s, 4),
                 "batch": len(pairs),
                 "attempts": reply.attempts,
                 "answered_at": now,
             }
-            for draft, reply in pairs
+            for asked, reply in pairs
         ]
         self.file.add(lines, timings)
         self.n_asked += len(lines)
@@ -234,10 +206,10 @@ class _Job:
                     f"the last with: {reply.failure.message}"
                 )
 
-    def _line(self, draft: Draft, reply: Reply) -> dict[str, Any]:
+    def _line(self, asked: Asked, reply: Reply) -> dict[str, Any]:
         failure = reply.failure
         return {
-            "id": draft.id,
+            "id": asked.id,
             "response": None if reply.text is None else _writable(reply.text),
             "error": None
             if failure is None
@@ -245,23 +217,16 @@ class _Job:
             "finish_reason": reply.finish_reason,
             "model": self.model.name,
             "settings": self.settings_hash,
-            "prompt_hash": draft.prompt_hash,
-            "frames_s": draft.frames_s,
+            "prompt_hash": asked.prompt_hash,
+            "frames_s": asked.frames_s,
             "tokens": {"input": reply.input_tokens, "output": reply.output_tokens},
-            **draft.record,
+            **asked.record,
         }
 
 
 @dataclass(frozen=True)
-class _Prepared:
-    drafts: list[Draft]
-    lost: dict[int, Failure]
-    batch: Any
-
-
-@dataclass(frozen=True)
 class _Answered:
-    drafts: list[Draft]
+    asked: list[Asked]
     replies: list[Reply]
 
 

@@ -23,7 +23,9 @@ class Recorder:
         sees_video: bool = True,
         seconds: float = 0.0,
         preparing_s: float = 0.0,
+        computes_here: bool = False,
     ) -> None:
+        self.computes_here = computes_here
         self.batch_size, self.concurrency, self.sees_video = batch_size, concurrency, sees_video
         self._answer, self._seconds, self._preparing_s = answer, seconds, preparing_s
         self.batches: list[list[Request]] = []

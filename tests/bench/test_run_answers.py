@@ -19,8 +19,8 @@ from stkit_bench.run import AskSettings, RunError, run
 from stkit_bench.run.answers_file import AnswersFile, claim_settings, read_kept
 from stkit_bench.run.batches import plan, share
 from stkit_bench.run.budget import Budget, Prices, Tally
+from stkit_bench.run.preparing import Workers
 from stkit_bench.run.rows_file import RowsFile
-from stkit_bench.run.runner import Workers
 from stkit_bench.run.settings import differences
 from stkit_bench.run.stkit_questions import StkitQuestions
 
