@@ -25,7 +25,7 @@ from datasets import Dataset, IterableDataset
 from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor
 from trl import get_peft_config, get_quantization_config
 
-from trainers import checkpoints
+from trainers import checkpoints, push, training_facts
 from trainers.arguments import DataArguments, ModelArguments, SftArguments, parse
 from trainers.collator import Collator, Encoder, tokens_per_frame
 from trainers.dry_run import describe
@@ -55,6 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if training_args.dry_run:
         sys.stdout.write(describe(mixture, processor, data_args, model_args, training_args))
         return
+    to_hub = push.from_settings(training_args)
     resume_from = find_checkpoint(training_args)
     with training_args.main_process_first(desc="finding the samples"):
         if not data_args.streaming:
@@ -79,6 +80,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     model = load_model(model_args)
     if not model_args.train_vision_tower:
         model.model.vision_tower.requires_grad_(False)
+    facts = None
+    if training_args.should_save:
+        facts = training_facts.gather(mixture, model.config, data_args, model_args, training_args)
+        if to_hub is not None:
+            push.check_before_training(facts, model_args)
 
     # Training
     trainer = StVlmTrainer(
@@ -97,8 +103,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     # The result, loadable by ``from_pretrained``
     trainer.save_model()
     trainer.save_state()
+    if facts is not None:
+        training_facts.write(facts, trainer.state, training_args)
     trainer.accelerator.wait_for_everyone()
+    is_first = trainer.is_world_process_zero()
     trainer.accelerator.end_training()
+    if to_hub is not None and is_first:
+        # The other processes have gone: none waits for an upload until its time is up.
+        logger.info("published at %s", push.push(to_hub))
 
 
 def references(mixture: Mixture, part: int = 0, **columns: Any) -> Dataset:
