@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from stkit_bench.bench_report import BenchReport
 from stkit_datasets.tasks.names import TASKS
 
 __all__ = ["bench_card"]
 
 
-def bench_card(report: BenchReport, split: str) -> str:
-    """Return the README whose YAML makes ``load_dataset(FOLDER)`` work without STKit."""
+def bench_card(report: BenchReport, split: str, notes: Mapping[str, str]) -> str:
+    """Return the README whose YAML makes ``load_dataset(FOLDER)`` work without STKit.
+
+    Args:
+        report: what the bench holds.
+        split: its split.
+        notes: source -> :func:`stkit_datasets.built.rows_note` of its files.
+    """
     sources = sorted(report.built)
-    lines = ["---", "configs:", "- config_name: all", "  default: true", "  data_files:"]
+    lines = ["---", "configs:", "- config_name: all", "  default: true"]
+    lines += [f"  description: {' '.join(notes[name] for name in sources)}", "  data_files:"]
     lines += [f"  - split: {split}", "    path:"]
     lines += [f"    - {name}/{split}-*.parquet" for name in sources]
     for name in sources:
-        lines += [f"- config_name: {name}", "  data_files:"]
+        lines += [f"- config_name: {name}", f"  description: {notes[name]}", "  data_files:"]
         lines += [f"  - split: {split}", f"    path: {name}/{split}-*.parquet"]
     lines += ["---", "", "# STKit-Bench", "", _introduction(report), "", *_table(report, sources)]
     lines += ["", *_shortfalls(report), *_ENDING]

@@ -27,6 +27,7 @@ from stkit_datasets import atomic
 from stkit_datasets._version import __version__
 from stkit_datasets.atomic import write_text
 from stkit_datasets.build import BuildConfig, build
+from stkit_datasets.built import row_files, rows_note
 from stkit_datasets.engine import Engine
 from stkit_datasets.errors import ConfigError
 from stkit_datasets.rows import RowConfig
@@ -128,7 +129,8 @@ def build_bench(
             built=maker.questions(chosen),
             selection=selection.report,
         )
-        write_text(out / "README.md", bench_card(report, SPLIT))
+        notes = {name: rows_note(files) for name, files in row_files(out).items()}
+        write_text(out / "README.md", bench_card(report, SPLIT, notes))
         write_text(out / BENCH_FILE, report.to_json())
     for path in train:
         assert_disjoint(out, path)

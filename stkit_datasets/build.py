@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
 
 from stkit_datasets import atomic, schema, shards
+from stkit_datasets.built import RowFile, rows_note
 from stkit_datasets.engine import Engine
 from stkit_datasets.errors import ConfigError, SourceError
 from stkit_datasets.progress import Progress
@@ -337,7 +338,9 @@ def write_card(out: Path) -> None:
     for folder in sorted(path for path in out.iterdir() if path.is_dir()):
         splits = [split for split in SPLITS if _shard_paths(folder, split)]
         if splits:
-            lines += [f"- config_name: {folder.name}", "  data_files:"]
+            shown = [p for split in splits for p in _shard_paths(folder, split)]
+            note = rows_note(RowFile(folder.name, "", path) for path in shown)
+            lines += [f"- config_name: {folder.name}", f"  description: {note}", "  data_files:"]
             for split in splits:
                 lines += [f"  - split: {split}", f"    path: {folder.name}/{split}-*.parquet"]
     lines += [

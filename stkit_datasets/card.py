@@ -36,7 +36,7 @@ def dataset_card(manifest: Manifest) -> str:
     sources = manifest.sources
     first = next(iter(sources))
     return Template(template()).substitute(
-        yaml=f"---\n{_metadata(sources).to_yaml()}\n---",
+        yaml=f"---\n{_metadata(manifest).to_yaml()}\n---",
         version=manifest.version,
         fps=f"{FPS:g}",
         example_path="path/to/this/folder",
@@ -49,12 +49,13 @@ def dataset_card(manifest: Manifest) -> str:
     )
 
 
-def _metadata(sources: Mapping[str, Exported]) -> DatasetCardData:
+def _metadata(manifest: Manifest) -> DatasetCardData:
     from datasets import DatasetInfo, SplitDict, SplitInfo
     from datasets.info import DatasetInfosDict
     from datasets.utils.metadata import MetadataConfigs
     from huggingface_hub import DatasetCardData
 
+    sources = manifest.sources
     rows = sum(exported.size.rows for exported in sources.values())
     terms = labels(sources)
     data = DatasetCardData(
@@ -74,9 +75,11 @@ def _metadata(sources: Mapping[str, Exported]) -> DatasetCardData:
         for split, size in exported.splits.items():
             splits.add(SplitInfo(split, num_bytes=size.arrow_bytes, num_examples=size.rows))
         configs[name] = {
+            # The cache of `datasets` goes by this text, not by the files: see `built.rows_note`.
+            "description": f"rows {manifest.fingerprint}",
             "data_files": [
                 {"split": split, "path": f"{name}/{split}-*.parquet"} for split in exported.splits
-            ]
+            ],
         }
         infos[name] = DatasetInfo(
             config_name=name,
