@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Comparison", "Difference", "Interval", "Scores", "TaskScores"]
+__all__ = ["Comparison", "Counts", "Difference", "Interval", "Scores", "TaskScores", "counted"]
 
 #: Low and high end.
 Interval = tuple[float, float]
@@ -62,7 +64,8 @@ class Scores:
         missing_tasks: those that have no question.
         n: questions that are scored.
         reader_failures: questions that are not, as the reader failed on their responses.
-        n_clusters: clips that the intervals resample.
+        n_clusters: scene windows that the intervals resample: the stretches of a scene that
+            questions are about, all cameras that filmed one taken together.
     """
 
     tasks: dict[str, TaskScores]
@@ -91,7 +94,14 @@ class Scores:
 
 @dataclass(frozen=True)
 class Difference:
-    """How much more accurate A is than B on the same questions (A - B, from -1 to 1)."""
+    """How much more accurate A is than B on the same questions (A - B, from -1 to 1).
+
+    Attributes:
+        interval: see :mod:`stkit_bench.sign_flips`, as for the p-value; None when nothing was
+            resampled.
+        n: questions.
+        n_clusters: scene windows that they are about.
+    """
 
     accuracy_a: float
     accuracy_b: float
@@ -99,10 +109,32 @@ class Difference:
     interval: Interval | None
     p_value: float | None
     n: int
+    n_clusters: int
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values that JSON can hold."""
         return {key: _plain(value) for key, value in vars(self).items()}
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What became of one side's responses to the questions that are compared.
+
+    Attributes:
+        n_readable: could be read.
+        n_unanswered: there was none; counted as wrong.
+        n_unreadable: there was one that could not be read; counted as wrong.
+        unread: how often each reason for that occurred.
+    """
+
+    n_readable: int
+    n_unanswered: int
+    n_unreadable: int
+    unread: dict[str, int]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values that JSON can hold."""
+        return dict(vars(self))
 
 
 @dataclass(frozen=True)
@@ -113,26 +145,44 @@ class Comparison:
         tasks: the difference in accuracy by task.
         average: the difference of the averages over the tasks that have a question, which
             ``average_over`` names; None when there is none.
+        a: what became of A's responses.
+        b: what became of B's.
         reader_failures: questions left out, as the reader failed on a response of A or of B.
+        n: questions that are compared.
+        n_clusters: scene windows that they are about.
+        n_flips: ways of exchanging A and B that the test tried.
+        exact: whether these are all there are.
     """
 
     tasks: dict[str, Difference]
     average: Difference | None
     average_over: tuple[str, ...]
+    a: Counts
+    b: Counts
     reader_failures: int
+    n: int
     n_clusters: int
-    n_resamples: int
+    n_flips: int
+    exact: bool
     level: float
     seed: int
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values that JSON can hold."""
-        plain = {k: _plain(v) for k, v in vars(self).items() if k not in ("tasks", "average")}
+        parts = ("tasks", "average", "a", "b")
         return {
-            **plain,
+            **{key: _plain(value) for key, value in vars(self).items() if key not in parts},
+            "a": self.a.to_dict(),
+            "b": self.b.to_dict(),
             "average": None if self.average is None else self.average.to_dict(),
             "tasks": {name: difference.to_dict() for name, difference in self.tasks.items()},
         }
+
+
+def counted(reasons: Iterable[str | None]) -> dict[str, int]:
+    """Return how often each reason occurred, the commonest first."""
+    counts = Counter(reason for reason in reasons if reason is not None)
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 
 def _plain(value: Any) -> Any:

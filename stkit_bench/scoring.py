@@ -1,8 +1,9 @@
 """Targets and readings in, scores with intervals out. Numpy only, no I/O.
 
 Strict accuracy counts a response that is missing or cannot be read as wrong; the mean absolute
-error is over the readable ones, and coverage stands beside both. Every interval is a percentile
-bootstrap over clips.
+error is over the readable ones, and coverage stands beside both. Every interval is from a bootstrap
+that draws whole scene windows, the stretches of a scene that questions are about (see
+:mod:`stkit_bench.bootstrap`).
 
 A question whose response the reader failed on (a language model that could not be reached, or whose
 replies were invalid) is neither right nor wrong: it is left out of every figure and counted as a
@@ -11,7 +12,6 @@ reader failure.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -19,11 +19,14 @@ import numpy as np
 
 from stkit_bench.bootstrap import (
     FloatArray,
+    IntArray,
+    check_resampling,
     cluster_sums,
-    percentile_interval,
+    mean_interval,
     resampled_sums,
-    two_sided_p_value,
+    share_interval,
 )
+from stkit_bench.comparison import compare
 from stkit_bench.judging import (
     MAE_UNITS,
     Judged,
@@ -31,11 +34,20 @@ from stkit_bench.judging import (
     Reference,
     judge,
 )
-from stkit_bench.results import Comparison, Difference, Interval, Scores, TaskScores
+from stkit_bench.results import (
+    Comparison,
+    Counts,
+    Difference,
+    Interval,
+    Scores,
+    TaskScores,
+    counted,
+)
 from stkit_datasets.tasks.names import TASKS, Task
 
 __all__ = [
     "Comparison",
+    "Counts",
     "Difference",
     "Interval",
     "Scores",
@@ -62,7 +74,7 @@ def score(
     Args:
         references: mappings with ``task``, the target fields (``value_si`` in m or m/s, ``clock``,
             ``start_s`` and ``end_s`` in s, ``choice``) and optionally ``id`` and ``cluster``, the
-            clip by which the bootstrap resamples.
+            scene window that the question is about, by which the bootstrap resamples.
         readings: one per reference; None where the question was not answered.
         n_resamples: bootstrap resamples; 0 leaves the intervals out.
         level: of the intervals, between 0 and 1.
@@ -80,7 +92,7 @@ def score_judged(
     judged: Judged, *, n_resamples: int = 1000, level: float = 0.95, seed: int = 0
 ) -> Scores:
     """Score questions that were judged already (see :func:`score`)."""
-    _check_bootstrap(n_resamples, level)
+    check_resampling(n_resamples, level)
     failed = np.bincount(judged.task[~judged.scored], minlength=len(TASKS))
     judged = judged.take(np.flatnonzero(judged.scored))
     sums = cluster_sums(_statistics(judged), judged.cluster, judged.n_clusters)
@@ -93,7 +105,10 @@ def score_judged(
         if task in present
     }
     average = _average(total, present)
-    interval = percentile_interval(_average(resampled, present), level) if present else None
+    interval = None
+    if present:
+        drawn, floor = _average(resampled, present), _independent_variance(total, present)
+        interval = share_interval(float(average), drawn, judged.n_clusters, level, floor)
     complete = len(present) == len(TASKS)
     n, n_readable = len(judged), int(judged.readable.sum())
     return Scores(
@@ -110,63 +125,7 @@ def score_judged(
         reader_failures=int(failed.sum()),
         n_clusters=judged.n_clusters,
         coverage=n_readable / n if n else None,
-        unread=_count(judged.reasons),
-        n_resamples=n_resamples,
-        level=level,
-        seed=seed,
-    )
-
-
-def compare(
-    references: Sequence[Reference],
-    readings_a: Sequence[ReadingLike | None],
-    readings_b: Sequence[ReadingLike | None],
-    *,
-    n_resamples: int = 1000,
-    level: float = 0.95,
-    seed: int = 0,
-) -> Comparison:
-    """Compare two sets of readings of the same questions, question by question.
-
-    Both are scored on the same resampled clips, so what makes a clip hard cancels out. The p-value
-    is that of "no difference", from the same resamples (see
-    :func:`stkit_bench.bootstrap.two_sided_p_value`). A question that the reader failed on for one
-    of them is left out for both.
-
-    Raises:
-        ValueError: as :func:`score`.
-    """
-    _check_bootstrap(n_resamples, level)
-    a, b = judge(references, readings_a), judge(references, readings_b)
-    both = np.flatnonzero(a.scored & b.scored)
-    a, b = a.take(both), b.take(both)
-    statistics = np.concatenate([_statistics(a), _statistics(b)], axis=1)
-    sums = cluster_sums(statistics, a.cluster, a.n_clusters)
-    resampled = resampled_sums(sums, n_resamples, seed)
-    half = statistics.shape[1] // 2
-    total_a, total_b = sums.sum(axis=0)[:half], sums.sum(axis=0)[half:]
-    drawn_a, drawn_b = resampled[:, :half], resampled[:, half:]
-    present = [task for code, task in enumerate(TASKS) if _pick(total_a, code, "n") > 0]
-
-    def difference(names: Sequence[Task], n: int) -> Difference:
-        value_a, value_b = _average(total_a, names), _average(total_b, names)
-        samples = np.atleast_1d(_average(drawn_a, names) - _average(drawn_b, names))
-        return Difference(
-            accuracy_a=float(value_a),
-            accuracy_b=float(value_b),
-            difference=float(value_a - value_b),
-            interval=percentile_interval(samples, level),
-            p_value=two_sided_p_value(samples),
-            n=n,
-        )
-
-    counts = {task: int(_pick(total_a, TASKS.index(task), "n")) for task in present}
-    return Comparison(
-        tasks={task.value: difference([task], counts[task]) for task in present},
-        average=difference(present, len(both)) if present else None,
-        average_over=tuple(task.value for task in present),
-        reader_failures=len(references) - len(both),
-        n_clusters=a.n_clusters,
+        unread=counted(judged.reasons),
         n_resamples=n_resamples,
         level=level,
         seed=seed,
@@ -208,13 +167,6 @@ def breakdown(
     }
 
 
-def _check_bootstrap(n_resamples: int, level: float) -> None:
-    if n_resamples < 0:
-        raise ValueError(f"n_resamples must be at least 0, got {n_resamples}")
-    if not 0 < level < 1:
-        raise ValueError(f"level must be in the open interval (0, 1), got {level}")
-
-
 def _statistics(judged: Judged) -> FloatArray:
     """Return questions x (tasks x statistics), a question's own task filled, the rest 0."""
     n = len(judged)
@@ -250,6 +202,16 @@ def _average(sums: FloatArray, tasks: Sequence[Task]) -> FloatArray:
     return np.asarray(np.mean(ratios, axis=0))
 
 
+def _independent_variance(total: FloatArray, tasks: Sequence[Task]) -> float:
+    """Return the variance of the average accuracy if no question had to do with another."""
+    variances = []
+    for task in tasks:
+        code = TASKS.index(task)
+        share = float(_ratio(total, code, "correct", "n"))
+        variances.append(share * (1 - share) / float(_pick(total, code, "n")))
+    return sum(variances) / len(tasks) ** 2
+
+
 def _task_scores(
     judged: Judged,
     task: Task,
@@ -261,22 +223,27 @@ def _task_scores(
     code = TASKS.index(task)
     rows = np.flatnonzero(judged.task == code)
 
-    def estimate(above: str, below: str) -> tuple[float | None, Interval | None]:
-        value = float(_ratio(total, code, above, below))
-        interval = percentile_interval(_ratio(resampled, code, above, below), level)
-        return (value, interval) if np.isfinite(value) else (None, None)
+    def share(above: str) -> tuple[float, Interval | None]:
+        value = float(_ratio(total, code, above, "n"))
+        # An overlap is no yes or no, so its variance has no such bound.
+        floor = 0.0 if above == "iou" else value * (1 - value) / len(rows)
+        drawn = _ratio(resampled, code, above, "n")
+        return value, share_interval(value, drawn, _n_clusters(judged, rows), level, floor)
 
-    accuracy, accuracy_interval = estimate("correct", "n")
-    coverage, coverage_interval = estimate("readable", "n")
-    mae, mae_interval = estimate("error", "readable") if task in MAE_UNITS else (None, None)
+    accuracy, accuracy_interval = share("correct")
+    coverage, coverage_interval = share("readable")
+    readable = rows[judged.readable[rows]]
+    mae, mae_interval = None, None
+    if task in MAE_UNITS and len(readable):
+        mae = float(_ratio(total, code, "error", "readable"))
+        drawn = _ratio(resampled, code, "error", "readable")
+        mae_interval = mean_interval(drawn, _n_clusters(judged, readable), level)
     timestamp = task is Task.DIRECTION_TIMESTAMP
-    mean_iou, mean_iou_interval = estimate("iou", "n") if timestamp else (None, None)
-    assert accuracy is not None
-    assert coverage is not None
+    mean_iou, mean_iou_interval = share("iou") if timestamp else (None, None)
     return TaskScores(
         task=task.value,
         n=len(rows),
-        n_readable=int(judged.readable[rows].sum()),
+        n_readable=len(readable),
         n_unanswered=int((~judged.answered[rows]).sum()),
         reader_failures=reader_failures,
         coverage=coverage,
@@ -288,10 +255,9 @@ def _task_scores(
         mae_unit=MAE_UNITS.get(task),
         mean_iou=mean_iou,
         mean_iou_interval=mean_iou_interval,
-        unread=_count(judged.reasons[row] for row in rows.tolist()),
+        unread=counted(judged.reasons[row] for row in rows.tolist()),
     )
 
 
-def _count(reasons: Any) -> dict[str, int]:
-    counts = Counter(reason for reason in reasons if reason is not None)
-    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+def _n_clusters(judged: Judged, rows: IntArray) -> int:
+    return len(np.unique(judged.cluster[rows]))

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from stkit_bench import published
 from stkit_bench.blind import AVERAGE, Blind
-from stkit_bench.results import Comparison, Difference, Interval, Scores, TaskScores
+from stkit_bench.results import Comparison, Counts, Difference, Interval, Scores, TaskScores
 from stkit_datasets.tasks.names import TASKS
 
 __all__ = ["columns", "comparison_text", "percent_interval", "published_text", "scores_text"]
@@ -25,8 +25,8 @@ def scores_text(scores: Scores, reader: str, blind: Blind | None = None) -> str:
     """
     beside = {} if blind is None else blind.accuracies()
     lines = [
-        f"{scores.n} questions on {scores.n_clusters} clips, reader: {reader}, "
-        f"{scores.level:.0%} intervals from {scores.n_resamples} resamples of clips",
+        f"{scores.n} questions on {scores.n_clusters} scene windows, reader: {reader}, "
+        f"{scores.level:.0%} intervals from {scores.n_resamples} resamples of scene windows",
         "",
     ]
     rows: list[tuple[str, ...]] = [("task", "n", "coverage", "accuracy %", "", *beside, "error")]
@@ -92,15 +92,31 @@ def comparison_text(
         )
         for name, difference in named.items()
     ]
+    ways = f"{'all' if comparison.exact else 'random'} {comparison.n_flips:,}"
     lines = [
-        f"accuracy in percent, {comparison.level:.0%} intervals of the paired difference from "
-        f"{comparison.n_resamples} resamples of {comparison.n_clusters} clips",
+        f"{comparison.n} questions on {comparison.n_clusters} scene windows, accuracy in percent, "
+        f"{comparison.level:.0%} intervals and p-values of the difference from {ways} exchanges of "
+        "the two in whole scene windows",
         "",
         *columns(rows, right=(1, 2, 3, 4, *range(7, 7 + len(beside)))),
     ]
+    if comparison.exact and 1 / comparison.n_flips > 1 - comparison.level:
+        lines += ["", "these are too few scene windows to show any difference at this level"]
     if comparison.reader_failures:
         lines += ["", f"the reader failed on: {comparison.reader_failures} (left out for both)"]
+    sides = ((name_a, comparison.a), (name_b, comparison.b))
+    lines += [line for name, counts in sides for line in _unread_lines(name, counts)]
     return "\n".join(lines) + "\n"
+
+
+def _unread_lines(name: str, counts: Counts) -> list[str]:
+    """Say how many of one side's responses count as wrong without having been wrong."""
+    if not counts.n_unanswered and not counts.n_unreadable:
+        return []
+    return [
+        f"{name}: {counts.n_unanswered} not answered, {counts.n_unreadable} answered but not "
+        "readable (counted as wrong)"
+    ]
 
 
 def _difference_row(name: str, difference: Difference) -> tuple[str, ...]:

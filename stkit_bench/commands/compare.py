@@ -5,9 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from stkit_bench.commands.loading import (
     add_blind_options,
@@ -21,9 +20,6 @@ from stkit_bench.commands.loading import (
     status,
 )
 
-if TYPE_CHECKING:
-    from stkit_bench.reading import Reading
-
 __all__ = ["add_parser", "run"]
 
 
@@ -33,7 +29,7 @@ def add_parser(subparsers: Any) -> None:
         "compare",
         help="compare two files of answers to the same questions",
         description="How much more accurate A is than B, question by question, with an interval "
-        "and a p-value from resampled clips.",
+        "and a p-value from exchanging the two in whole scene windows.",
     )
     parser.add_argument("a", metavar="A", type=Path, help="JSONL file of answers")
     parser.add_argument("b", metavar="B", type=Path, help="JSONL file of answers")
@@ -65,27 +61,4 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         beside = blind(arguments, a.references)
         sys.stdout.write(comparison_text(result, arguments.a.stem, arguments.b.stem, beside))
-        for file, readings, responses in (
-            (arguments.a, readings_a, a.responses),
-            (arguments.b, readings_b, b.responses),
-        ):
-            sys.stdout.write(_unread_text(file.stem, readings, responses))
     return status(result.reader_failures)
-
-
-def _unread_text(
-    name: str, readings: Sequence[Reading | None], responses: Sequence[str | None]
-) -> str:
-    """Say how many of one file's responses count as wrong without having been wrong."""
-    from stkit_bench.judging import READER_FAILED
-
-    unanswered = sum(response is None for response in responses)
-    unread = sum(
-        reading is not None and reading.reason not in (None, READER_FAILED) for reading in readings
-    )
-    if not unanswered and not unread:
-        return ""
-    return (
-        f"{name}: {unanswered} not answered, {unread} answered but not readable "
-        "(counted as wrong)\n"
-    )

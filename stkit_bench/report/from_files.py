@@ -198,13 +198,17 @@ def _asked(path: Path) -> dict[str, tuple[tuple[str, str], ...]]:
 
 def _facts(data: Path, rows: RowsFile, reader: Reader) -> tuple[tuple[str, str], ...]:
     sources = sorted({str(name) for name in rows.column("source")})
-    clips = set(zip(rows.column("source"), rows.column("clip_id"), strict=True))
+    windows = list(zip(rows.column("source"), rows.column("clip_id"), strict=True))
+    facts = [("Scene windows", f"{len(set(windows)):,}")]
+    if "camera" in rows.columns:
+        clips = set(zip(windows, rows.column("camera"), strict=True))
+        facts.append(("Clips (one camera each)", f"{len(clips):,}"))
     described = reader.describe()
     reads = f"rules {described['version']}" if reader.name == "rules" else reader.name
     return (
         ("Rows", data.name),
         ("Questions", f"{len(rows):,}"),
-        ("Clips", f"{len(clips):,}"),
+        *facts,
         ("Sources", ", ".join(sources)),
         ("Reader of responses", reads),
         ("STKit", __version__),

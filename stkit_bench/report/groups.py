@@ -74,8 +74,8 @@ def _table(found: Sequence[tuple[int, Run, Breakdown]], names: tuple[str, ...]) 
     for name in names:
         groups = [one.groups.get(name) for *_, one in found]
         first = next(group for group in groups if group is not None)
-        n_tasks = len(first.scores.average_over)
-        told = f"{first.scores.n_clusters:,} clips, {n_tasks} {'task' if n_tasks == 1 else 'tasks'}"
+        windows = _many(first.scores.n_clusters, "scene window")
+        told = f"{windows}, {_many(len(first.scores.average_over), 'task')}"
         blind = (Cell(_share(first.blind[other].get(AVERAGE))) for other in beside)
         cells = (Cell(f"{first.scores.n:,}"), *blind, *map(_cell, groups))
         lines.append(Line(name, told, cells))
@@ -84,6 +84,10 @@ def _table(found: Sequence[tuple[int, Run, Breakdown]], names: tuple[str, ...]) 
         pictures = tuple(_picture(look, run, one) for look, run, one in found)
     heads = (*beside, *(run.name for _, run, _ in found))
     return GroupTable(found[0][2].head, names, heads, tuple(lines), pictures)
+
+
+def _many(n: int, thing: str) -> str:
+    return f"{n:,} {thing}" if n == 1 else f"{n:,} {thing}s"
 
 
 def _cell(group: BrokenDown | None) -> Cell:

@@ -176,7 +176,10 @@ def test_compare(tmp_path, capsys):
     assert main(["compare", a, b, "--references", rows, "--json"]) == 0
     result = json.loads(capsys.readouterr().out)
     assert result["tasks"]["movement_direction"]["difference"] == 1.0
-    assert result["average"]["p_value"] < 0.01
+    # Four scene windows, in all of which A is better: 2 of 16 ways are as extreme.
+    assert result["average"]["p_value"] == 0.125
+    assert (result["a"]["n_unanswered"], result["a"]["n_unreadable"]) == (0, 0)
+    assert (result["b"]["n_unanswered"], result["b"]["n_readable"]) == (10, 30)
     assert main(["compare", a, b, "--references", rows]) == 0
     told = capsys.readouterr().out
     assert "+100.0" in told

@@ -174,7 +174,8 @@ def test_stkit_scores_by_hand() -> None:
     second = ["20 m", "36 km/h", "Hard to say.", *(right for *_, right in SEVEN[3:6]), "No."]
     got = results_of(config, seven_docs(), [right for *_, right in SEVEN] + second)
     assert got["average_accuracy"] == pytest.approx((3 * 0.5 + 4) / 7)
-    assert got["average_interval"] == [round(4 / 7, 4), 1.0]
+    # Of two clips alone, next to nothing is sure.
+    assert got["average_interval"] == [0.0144, 0.9989]
     assert got["coverage"] == pytest.approx(13 / 14)
     assert got["n"] == 14
     assert got["traveled_distance_accuracy"] == 0.5
