@@ -8,14 +8,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stkit_bench.endpoint_options import (
-    add_connection_options,
-    add_extra_body_option,
-    add_spending_options,
-    budget_of,
-    extra_body_of,
-    temperature_of,
-)
+from stkit_bench.commands.run_options import add_options
+from stkit_bench.endpoint_options import budget_of, extra_body_of, temperature_of
 
 if TYPE_CHECKING:
     from stkit_bench.models.base import Model
@@ -38,109 +32,8 @@ def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "run", help="ask a model the questions of a benchmark", description=_DESCRIPTION
     )
-    parser.add_argument(
-        "--model",
-        required=True,
-        help="openai:NAME (any compatible endpoint), transformers:PATH_OR_ID, "
-        "baseline:constant|random|class_prior, or text:openai:NAME and "
-        "text:transformers:PATH_OR_ID for models without vision",
-    )
-    parser.add_argument(
-        "--data",
-        required=True,
-        help="rows: JSONL, Parquet, or a folder of Parquet files; vlm4d:FOLDER for VLM4D",
-    )
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="answers, JSONL")
-    parser.add_argument("--limit", type=int, metavar="N", help="only the first N questions")
-    parser.add_argument("--no-progress", action="store_true", help="show no bar")
-    _add_settings(parser.add_argument_group("how questions are put"))
-    _add_vlm4d(parser.add_argument_group("VLM4D"))
-    _add_endpoint(parser.add_argument_group("openai: models behind an endpoint"))
-    _add_in_process(parser.add_argument_group("transformers: models in this process"))
-    _add_limits(parser.add_argument_group("limits"))
+    add_options(parser)
     parser.set_defaults(run=run)
-
-
-def _add_settings(group: Any) -> None:
-    group.add_argument("--fps", type=float, help="frames a second: 2 (default), 1, 0.5 or 0.25")
-    group.add_argument("--max-frames", type=int, metavar="N", help="at most N frames, evenly")
-    group.add_argument("--paraphrased", action="store_true", help="ask in other words")
-    group.add_argument(
-        "--boxes",
-        action=argparse.BooleanOptionalAction,
-        default=True,
-        help="show the objects' boxes; --no-boxes needs rows built with --video raw",
-    )
-    group.add_argument("--no-video", action="store_true", help="give the text alone")
-    group.add_argument("--shots", type=int, default=0, choices=[0, 1, 3], help="examples")
-    group.add_argument(
-        "--shot-data",
-        type=Path,
-        metavar="ROWS",
-        help="training rows: examples are drawn from them, and class_prior learns from them",
-    )
-    group.add_argument(
-        "--geometry",
-        default="",
-        metavar="WHAT",
-        help="poses (the camera's, as text), depth (as images), or poses,depth",
-    )
-    group.add_argument(
-        "--depth-dir",
-        type=Path,
-        metavar="FOLDER",
-        help="FOLDER/CLIP_ID/CAMERA/000000.png and so on, 16 bits in millimetres or 8 bits",
-    )
-    group.add_argument("--wording", help="the sentences that the rows were built with")
-    group.add_argument("--seed", type=int, default=0, help="of draws of examples and of random")
-
-
-def _add_vlm4d(group: Any) -> None:
-    group.add_argument("--form", default="direct", choices=["direct", "cot"], help="of the prompt")
-    group.add_argument(
-        "--videos", type=Path, metavar="FOLDER", help="with videos_real and videos_synthetic"
-    )
-    group.add_argument(
-        "--only-present", action="store_true", help="leave out questions whose video is missing"
-    )
-
-
-def _add_endpoint(group: Any) -> None:
-    add_connection_options(group, per="question")
-    group.add_argument("--sampling-seed", type=int, metavar="N", help="sent to the endpoint")
-    group.add_argument("--image-detail", choices=["auto", "low", "high"])
-    group.add_argument("--max-side", type=int, metavar="PX", help="scale frames down to this")
-    group.add_argument(
-        "--tokens-field",
-        choices=["max_tokens", "max_completion_tokens"],
-        help="default: the former with --base-url, else the latter",
-    )
-    add_extra_body_option(group)
-
-
-def _add_in_process(group: Any) -> None:
-    group.add_argument("--batch-size", type=int, default=8, help="(default: 8)")
-    group.add_argument(
-        "--dtype", default="auto", choices=["auto", "bfloat16", "float16", "float32"]
-    )
-    group.add_argument("--revision", help="of the model on the Hub")
-    group.add_argument(
-        "--preparing", type=int, default=2, help="threads that decode ahead (default: 2)"
-    )
-
-
-def _add_limits(group: Any) -> None:
-    group.add_argument(
-        "--max-new-tokens", type=int, default=256, help="of a response (default: 256)"
-    )
-    add_spending_options(group, of="answers")
-    group.add_argument(
-        "--max-failures-in-a-row",
-        type=int,
-        default=20,
-        metavar="N",
-        help="stop after so many (default: 20)",
-    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -151,7 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
     kind, _, text_only = parse(arguments.model)
     sees = not text_only and not arguments.no_video
     questions = _questions(arguments, sees, kind)
-    workers = _workers(kind, arguments.preparing)
+    workers = _workers(arguments, kind)
     model = _model(arguments, kind, sees)
     try:
         summary = run_all(
@@ -272,18 +165,21 @@ def _endpoint_options(arguments: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def _workers(kind: str, preparing: int) -> Workers:
+def _workers(arguments: argparse.Namespace, kind: str) -> Workers:
     from stkit_bench.run.preparing import Workers
 
+    preparing, place = arguments.preparing, arguments.prepare_in
     if preparing < 1:
         raise ValueError(f"--preparing must be at least 1, got {preparing}")
+    processes = None if place == "auto" else place == "processes"
     if kind != "transformers" or int(os.environ.get("WORLD_SIZE", "1")) == 1:
-        return Workers(preparing)
+        return Workers(preparing, processes=processes)
     import torch
     from accelerate import PartialState
 
     state = PartialState(cpu=not torch.cuda.is_available())
-    return Workers(preparing, state.process_index, state.num_processes, state.wait_for_everyone)
+    share = (state.process_index, state.num_processes, state.wait_for_everyone)
+    return Workers(preparing, *share, processes=processes)
 
 
 def _part_ways() -> None:

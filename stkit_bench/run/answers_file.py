@@ -21,6 +21,9 @@ from stkit_datasets.atomic import write_text
 
 __all__ = ["AnswersFile", "claim_settings", "read_kept"]
 
+#: Of ``answers.run.json``; the first did not say which boxes and videos were asked about.
+_FORMAT = 2
+
 
 class AnswersFile:
     """Answers as they come, in the order in which they come.
@@ -111,19 +114,28 @@ def claim_settings(path: Path, settings: Mapping[str, Any], told: Mapping[str, A
         told: what else a reader wants to know.
 
     Raises:
-        RunError: the file was started with other settings; the message says which differ.
+        RunError: the file was started with other settings, and the message says which differ, or
+            by a version that wrote less of them down.
     """
     sidecar = path.with_name(f"{path.stem}.run.json")
     if not sidecar.exists():
         if path.exists() and path.stat().st_size:
             raise RunError(f"{path}: exists, but {sidecar.name} does not; choose another --out")
-        text = json.dumps({**told, "settings": settings}, indent=2, ensure_ascii=False)
+        heads = {"format": _FORMAT, **told}
+        text = json.dumps({**heads, "settings": settings}, indent=2, ensure_ascii=False)
         write_text(sidecar, text + "\n")
         return
     try:
-        old = json.loads(sidecar.read_text(encoding="utf-8"))["settings"]
+        read = json.loads(sidecar.read_text(encoding="utf-8"))
+        old, written = read["settings"], read.get("format", 1)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RunError(f"{sidecar}: is not what a run wrote: {error}") from error
+    if written != _FORMAT:
+        raise RunError(
+            f"{path}: was started by another version of STKit: {sidecar.name} is of format "
+            f"{written}, now {_FORMAT}, so what it asked cannot be held against what is asked now. "
+            "Finish it with that version, or choose another --out"
+        )
     found = differences(old, settings)
     if found:
         listed = "; ".join(f"{name} was {a!r}, now {b!r}" for name, a, b in found)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,10 @@ from numpy.typing import NDArray
 
 from stkit_datasets.errors import StkitError
 
-__all__ = ["FramesError", "chosen_frames", "depth_frames", "draw", "evenly", "file_times_s"]
+__all__ = [
+    *("FramesError", "chosen_frames", "depth_frames", "depth_paths", "digest_of_sizes", "draw"),
+    *("evenly", "file_times_s"),
+]
 
 #: Depth pictures of 16 bits count millimetres; what is shown gets darker up to this depth.
 FARTHEST_M = 80.0
@@ -97,6 +101,12 @@ def draw(frames: NDArray[np.uint8], row: Mapping[str, Any], places: Sequence[int
         draw_boxes(frame, boxes_px * scale, colors)
 
 
+def depth_paths(folder: Path, row: Mapping[str, Any], places: Sequence[int]) -> list[Path]:
+    """Return where the depth pictures of a row's frames lie."""
+    below = folder / str(row["clip_id"]) / str(row["camera"])
+    return [below / f"{place:06d}{_PICTURE_SUFFIX}" for place in places]
+
+
 def depth_frames(folder: Path, row: Mapping[str, Any], places: Sequence[int]) -> NDArray[np.uint8]:
     """Return depth pictures as grey frames, brighter where nearer.
 
@@ -106,12 +116,21 @@ def depth_frames(folder: Path, row: Mapping[str, Any], places: Sequence[int]) ->
     Raises:
         FramesError: a picture is missing or of another kind.
     """
-    below = folder / str(row["clip_id"]) / str(row["camera"])
-    pictures = [_depth(below / f"{place:06d}{_PICTURE_SUFFIX}") for place in places]
+    paths = depth_paths(folder, row, places)
+    pictures = [_depth(path) for path in paths]
     sizes = {picture.shape for picture in pictures}
     if len(sizes) > 1:
-        raise FramesError(f"{below}: depth pictures differ in size: {sorted(sizes)}")
+        raise FramesError(f"{paths[0].parent}: depth pictures differ in size: {sorted(sizes)}")
     return np.repeat(np.stack(pictures)[..., None], 3, axis=3)
+
+
+def digest_of_sizes(root: Path, paths: Iterable[Path]) -> str:
+    """Return 16 hexadecimal digits of the names below ``root`` and the sizes of files."""
+    told = hashlib.sha256()
+    for path in paths:
+        size = path.stat().st_size if path.is_file() else -1
+        told.update(f"{path.relative_to(root).as_posix()} {size}\n".encode())
+    return told.hexdigest()[:16]
 
 
 def file_times_s(path: Path) -> list[float]:

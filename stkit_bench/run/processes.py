@@ -104,7 +104,7 @@ class Forked:
         hint = ", perhaps for want of memory" if code == -signal.SIGKILL else ""
         return (
             f"a process that prepares questions ended with {how}{hint}; what was answered is kept, "
-            "and the same command goes on. --preparing takes fewer, --prepare-in threads none"
+            "and the same command goes on, with a smaller --preparing or --prepare-in threads too"
         )
 
 

@@ -8,7 +8,7 @@ import json
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,14 @@ from stkit_bench.files import FileError, read_jsonl
 __all__ = ["RowsFile"]
 
 _GROUPS_KEPT = 4
-#: What decides a question beside its video.
-_DECIDING = ("id", "prompt", "timestamps_s", "boxes_drawn", "camera_poses")
+_ROWS_AT_ONCE = 1000
+_DIGITS = 16
+#: What decides a question and its answer's line beside boxes and video.
+_DECIDING = (
+    *("id", "source", "scene_id", "clip_id", "camera", "task", "question", "answer", "prompt"),
+    *("target", "timestamps_s", "duration_s", "fps", "boxes_drawn", "camera_poses"),
+)
+_BOXES = ("objects", "width", "height")
 
 
 class RowsFile:
@@ -92,13 +98,46 @@ class RowsFile:
         folder = self.path if self.path.is_dir() else self.path.parent
         return folder / str(cell["path"])
 
-    def digest(self) -> str:
-        """Return 16 hexadecimal digits of what is asked, in order."""
-        found = hashlib.sha256()
-        columns = [self.column(name) for name in _DECIDING]
-        for values in zip(*columns, strict=True):
-            found.update(json.dumps(values).encode())
-        return found.hexdigest()[:16]
+    def digest(self, places: Sequence[int], videos: str) -> dict[str, str | None]:
+        """Return 16 hexadecimal digits each of what decides the questions at these places.
+
+        Equal rows give equal digits whatever file they lie in, unless ``videos`` is ``sizes``.
+
+        Args:
+            places: in the order in which they are asked.
+            videos: ``bytes`` reads all of them; ``sizes`` takes the sizes of the files and of the
+                row groups they lie in; ``none`` leaves them out.
+        """
+        found = {"texts": self._light(places, _DECIDING), "boxes": self._light(places, _BOXES)}
+        if videos == "none":
+            return {**found, "videos": None}
+        told = hashlib.sha256()
+        for place in places:
+            told.update(self._video_bytes(place) if videos == "bytes" else self._video_size(place))
+        return {**found, "videos": told.hexdigest()[:_DIGITS]}
+
+    def _light(self, places: Sequence[int], names: Sequence[str]) -> str:
+        present = [name for name in names if name in self._table.column_names]
+        rows = self._table.select(present).take(pa.array(places, pa.int64()))
+        told = hashlib.sha256()
+        for batch in rows.to_batches(_ROWS_AT_ONCE):
+            told.update(json.dumps(batch.to_pylist(), sort_keys=True).encode())
+        return told.hexdigest()[:_DIGITS]
+
+    def _video_bytes(self, place: int) -> bytes:
+        video = self.video(place)
+        if isinstance(video, Path):
+            # A file that is missing fails its own question when it is asked, and no other.
+            video = video.read_bytes() if video.is_file() else None
+        return b"none" if video is None else b"%d " % len(video) + video
+
+    def _video_size(self, place: int) -> bytes:
+        if self._videos is not None and self._videos.present:
+            return b"%d " % self._videos.group_size(place)
+        video = self.video(place)
+        if isinstance(video, Path):
+            return b"%d " % (video.stat().st_size if video.is_file() else -1)
+        return b"%d " % len(video or b"")
 
     def _checked_ids(self) -> list[str]:
         seen: set[str] = set()
@@ -157,6 +196,17 @@ class _ParquetVideos:
             self._kept.move_to_end(number)
             column = self._kept[number]
         return column[place - self._starts[number]].as_py()
+
+    def group_size(self, place: int) -> int:
+        """Return the bytes of the videos of a row's group."""
+        file, group = self._groups[_last_at_most(self._starts, place)]
+        metadata = self._opened[file].metadata.row_group(group)
+        columns = map(metadata.column, range(metadata.num_columns))
+        return sum(
+            int(column.total_uncompressed_size)
+            for column in columns
+            if column.path_in_schema.split(".")[0] == "video"
+        )
 
     def _open(self) -> None:
         self._opened = [pq.ParquetFile(file) for file in self._paths]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stkit_bench.run.drafts import Draft, DraftTurn, Slot
-from stkit_bench.run.frames import FramesError, chosen_frames, depth_frames, draw
+from stkit_bench.run.frames import (
+    FramesError,
+    chosen_frames,
+    depth_frames,
+    depth_paths,
+    digest_of_sizes,
+    draw,
+)
 from stkit_bench.run.put import Put, frame_places, put
 from stkit_bench.run.rows_file import RowsFile
 from stkit_bench.run.settings import AskSettings, RunError
@@ -66,15 +74,18 @@ class StkitQuestions:
         self.draft(0)
 
     def settings(self) -> Mapping[str, Any]:
-        """Return what decides the questions."""
-        examples = self._examples
+        """Return what decides the questions; reads every video that is asked about once."""
+        video, examples, asked = self._settings.video, self._examples, range(len(self.ids))
+        shots = [shot for place in asked for shot in self._shots(place)]
         return {
             "kind": "stkit",
-            "rows": self._rows.digest(),
+            "rows": self._rows.digest(asked, "bytes" if video else "none"),
             "n_questions": len(self.ids),
             "wording": self._wording.fingerprint,
             **self._settings.to_dict(),
-            "shot_rows": None if examples is None else examples.rows.digest(),
+            # All videos of a training set would take far longer than the run itself.
+            "shot_rows": examples and examples.rows.digest(shots, "sizes" if video else "none"),
+            "depth_pictures": self._depth_digest(asked, shots),
         }
 
     def n_frames(self, place: int) -> int:
@@ -88,7 +99,7 @@ class StkitQuestions:
         turns: list[DraftTurn] = []
         shots: list[str] = []
         if self._examples is not None:
-            for shot in self._examples.draw(row, settings.shots, len(own.places)):
+            for shot in self._shots(place):
                 example = self._examples.rows.row(shot)
                 shown = put(example, settings, self._wording, n_frames=len(own.places))
                 turns.append(self._turn(self._examples.rows, shot, example, shown))
@@ -100,6 +111,23 @@ class StkitQuestions:
         if shots:
             record["shots"] = shots
         return Draft(row["id"], tuple(turns), record, {**row, "question": own.question})
+
+    def _shots(self, place: int) -> list[int]:
+        """Return the places of a question's examples."""
+        if self._examples is None:
+            return []
+        row = self._rows.row(place)
+        return self._examples.draw(row, self._settings.shots, self._n_frames[place])
+
+    def _depth_digest(self, asked: Sequence[int], shots: Sequence[int]) -> str | None:
+        folder, examples = self._depth_dir, self._examples
+        if folder is None or "depth" not in self._settings.geometry:
+            return None
+        rows = [self._rows.row(place) for place in asked]
+        if examples is not None:
+            rows += [examples.rows.row(place) for place in shots]
+        paths = (depth_paths(folder, row, range(len(row["timestamps_s"]))) for row in rows)
+        return digest_of_sizes(folder, chain.from_iterable(paths))
 
     def _turn(self, rows: RowsFile, place: int, row: dict[str, Any], own: Put) -> DraftTurn:
         slots: list[Slot] = []

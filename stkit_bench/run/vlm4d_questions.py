@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stkit_bench.run.drafts import Draft, DraftTurn, Slot
-from stkit_bench.run.frames import FramesError, evenly, file_times_s
+from stkit_bench.run.frames import FramesError, digest_of_sizes, evenly, file_times_s
 from stkit_bench.run.settings import RunError
 from stkit_bench.vlm4d.items import Item
 from stkit_bench.vlm4d.prompt_forms import FORMS, prompts
@@ -80,9 +80,11 @@ class Vlm4dQuestions:
         """Return what decides the questions."""
         asked = [[item.id, prompts(item, self._form), item.video] for item in self._items]
         text = json.dumps(asked, ensure_ascii=False)
+        names = dict.fromkeys(self._videos / item.video for item in self._items)
         return {
             "kind": "vlm4d",
             "items": hashlib.sha256(text.encode()).hexdigest()[:16],
+            "videos": digest_of_sizes(self._videos, names) if self._shows else None,
             "n_questions": len(self._items),
             "form": self._form,
             "fps": self._fps,

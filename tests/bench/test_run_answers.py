@@ -240,14 +240,7 @@ def test_an_interrupt_closes_the_model_and_keeps_the_file(
     assert run(Recorder(), questions, out).n_answered == len(rows)
 
 
-# --- overlap and batches ---------------------------------------------------------------------
-
-
-def test_preparing_overlaps_with_answering(questions: StkitQuestions, tmp_path: Path) -> None:
-    model = Recorder(batch_size=2, seconds=0.1, preparing_s=0.09)
-    summary = run(model, questions, tmp_path / "a.jsonl")
-    one_after_the_other = len(model.batches) * (0.1 + 0.09)
-    assert summary.seconds < 0.8 * one_after_the_other
+# --- batches ---------------------------------------------------------------------------------
 
 
 def test_batches_show_equally_many_frames_and_cover_all() -> None:

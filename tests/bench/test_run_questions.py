@@ -319,10 +319,3 @@ def test_rows_that_repeat_an_id_are_refused(tmp_path: Path) -> None:
     run_rows.write(tmp_path / "2.parquet", names=("a",))
     with pytest.raises(FileError, match="repeats an earlier row's"):
         RowsFile(tmp_path)
-
-
-def test_the_digest_moves_with_what_is_asked(overlay: RowsFile, tmp_path: Path) -> None:
-    other = changed(overlay, tmp_path / "other.parquet", prompt="another prompt")
-    assert other.digest() != overlay.digest()
-    copy = changed(overlay, tmp_path / "copy.parquet")
-    assert copy.digest() == overlay.digest()

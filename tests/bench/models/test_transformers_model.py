@@ -74,6 +74,15 @@ def test_frames_reach_the_model_whole_and_in_order(model: TransformersModel) -> 
     assert text.endswith("How far?<|im_end|>\n<|im_start|>assistant\n")
 
 
+def test_pixels_are_made_in_the_precision_of_the_model(tiny: Path) -> None:
+    half = TransformersModel(TransformersConfig(str(tiny), max_new_tokens=4, dtype="bfloat16"))
+    whole = TransformersModel(TransformersConfig(str(tiny), max_new_tokens=4))
+    shades = [request("a", 3), request("b", 200)]
+    pixels = [model.prepare(shades)["pixel_values_videos"] for model in (half, whole)]
+    assert str(pixels[0].dtype) == "torch.bfloat16"
+    assert pixels[0].equal(pixels[1].to(pixels[0].dtype))
+
+
 def test_every_frame_that_is_given_is_seen(model: TransformersModel) -> None:
     frames = np.stack([np.full((40, 60, 3), 10 * k, np.uint8) for k in range(20)])
     times = tuple(0.5 * k for k in range(20))
@@ -190,6 +199,19 @@ def test_simulated_questions_are_answered_and_scored(
     assert (told["dtype"], told["decoding"]) == ("float32", "greedy")
     assert main(["score", str(out), "--n-resamples", "0"]) == 0
     assert "not answered" not in capsys.readouterr().out
+
+
+def test_batches_prepared_in_processes_give_the_answers_of_threads(
+    tiny: Path, tmp_path: Path
+) -> None:
+    rows = run_rows.write(tmp_path / "rows.parquet")
+    files = {place: tmp_path / f"{place}.jsonl" for place in ("auto", "processes", "threads")}
+    for place, out in files.items():
+        more = ["--max-frames", "2", "--dtype", "bfloat16", "--prepare-in", place]
+        assert main(asked(tiny, rows, out, *more)) == 0
+    found = {out.read_bytes() for out in files.values()}
+    assert len(found) == 1
+    assert len({line["response"] for line in lines(files["auto"])}) > 1
 
 
 def test_two_processes_write_the_file_of_one(tiny: Path, tmp_path: Path) -> None:
