@@ -60,6 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_export(commands)
     _add_push(commands)
     _add_pseudo_label(commands)
+    _add_pseudo_label_filter(commands)
     _add_pseudo_label_report(commands)
     return parser
 
@@ -263,6 +264,16 @@ def _add_pseudo_label(commands: Any) -> None:
     parser.set_defaults(run=command.run)
     command.add_arguments(parser)
     add_engine_arguments(parser)
+
+
+def _add_pseudo_label_filter(commands: Any) -> None:
+    from stkit_datasets.pseudo_labels import filter_command
+
+    parser = commands.add_parser(
+        "pseudo-label-filter", help="filter built rows: a model's judgement, likelihoods"
+    )
+    parser.set_defaults(run=filter_command.run)
+    filter_command.add_arguments(parser)
 
 
 def _add_pseudo_label_report(commands: Any) -> None:

@@ -2,8 +2,8 @@
 
 A source of estimated positions gives a standard deviation with every centre (``Tracks.sigmas_m``,
 the same along every axis, independent from frame to frame) and one of the clip's scale
-(``Tracks.scale_sigma``, shared by all centres). Both are carried through to first order. Numpy
-only.
+(``Tracks.scale_sigma``, shared by all centres). Both are carried through to first order, and then
+made to agree with errors by a table of factors (``pseudo_labels/factors.py``). Numpy only.
 """
 
 from __future__ import annotations
@@ -15,13 +15,16 @@ import numpy as np
 
 from stkit_datasets.clip import FloatArray, Tracks
 from stkit_datasets.observation import Observation
+from stkit_datasets.pseudo_labels.factors import UncertaintyTable, current_table
 from stkit_datasets.tasks.base import Question
 from stkit_datasets.tasks.names import Task
 
 _STORED_DECIMALS = 6
 
 
-def uncertainty_si(observation: Observation, question: Question) -> float | None:
+def uncertainty_si(
+    observation: Observation, question: Question, table: UncertaintyTable | None = None
+) -> float | None:
     """Return the standard deviation of what a question's target was computed from.
 
     ================================  ========================================================
@@ -35,12 +38,32 @@ def uncertainty_si(observation: Observation, question: Question) -> float | None
     ``movement_direction_comparison`` of the angle between the two displacements, in rad
     ================================  ========================================================
 
-    None for annotated sources, and where a centre of the run has no known deviation.
+    None for annotated sources, and where a centre of the run has no known deviation. Angles are
+    at most half a turn uncertain.
+
+    Args:
+        observation: the clip as one camera sees it.
+        question: one of its questions.
+        table: the factors; None takes ``factors.current_table()``.
     """
     if observation.clip.tracks.sigmas_m is None:
         return None
-    value = _BY_TASK[question.task](observation, question)
-    return round(value, _STORED_DECIMALS) if math.isfinite(value) else None
+    factors = (current_table() if table is None else table).tasks[str(question.task)]
+    value = factors.sigma(*deviations(observation, question))
+    if not math.isfinite(value):
+        return None
+    if question.task in ANGLES:
+        value = min(value, math.pi)
+    return round(value, _STORED_DECIMALS)
+
+
+def deviations(observation: Observation, question: Question) -> tuple[float, float]:
+    """Return to first order what the centres' deviations and the scale's make of a target.
+
+    In m, m/s or rad as in ``uncertainty_si``; NaN where a centre has no known deviation. An angle
+    does not depend on the scale.
+    """
+    return _BY_TASK[question.task](observation, question)
 
 
 def distance_variance_m2(centers_m: FloatArray, sigmas_m: FloatArray) -> float:
@@ -77,49 +100,61 @@ def _distance_variance(observation: Observation, track: int, question: Question)
     return distance_variance_m2(tracks.centers_m[track, run], tracks.sigmas_m[track, run])
 
 
-def _distance(observation: Observation, question: Question) -> float:
+def _distance(observation: Observation, question: Question) -> tuple[float, float]:
     # The scale is shared: of a difference it moves the difference only.
     lengths = [
         observation.distance_m(track, question.start, question.stop) for track in question.objects
     ]
     scaled = lengths[0] - lengths[1] if len(lengths) == 2 else lengths[0]
     variance = sum(_distance_variance(observation, track, question) for track in question.objects)
-    return math.hypot(math.sqrt(variance), scaled * observation.clip.tracks.scale_sigma)
+    return math.sqrt(variance), abs(scaled) * observation.clip.tracks.scale_sigma
 
 
-def _speed(observation: Observation, question: Question) -> float:
-    return _distance(observation, question) / observation.duration_s(question.start, question.stop)
+def _speed(observation: Observation, question: Question) -> tuple[float, float]:
+    lasts_s = observation.duration_s(question.start, question.stop)
+    from_centers, from_scale = _distance(observation, question)
+    return from_centers / lasts_s, from_scale / lasts_s
 
 
-def _angle(observation: Observation, *runs: tuple[int, int, int]) -> float:
+def _angle(observation: Observation, *runs: tuple[int, int, int]) -> tuple[float, float]:
     """Deviation of the angle between two displacements, each (track, first, last frame)."""
     tracks = observation.clip.tracks
     variance = sum(heading_variance(tracks, *run) for run in dict.fromkeys(runs))
-    return min(math.sqrt(variance), math.pi)
+    return min(math.sqrt(variance), math.pi), 0.0
 
 
-def _direction(observation: Observation, question: Question) -> float:
-    (track,), first, last = question.objects, question.start, question.stop - 1
-    return _angle(observation, (track, first, first + 1), (track, last - 1, last))
+def displacements(question: Question) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
+    """Return the two displacements whose angle a question on direction is about.
 
-
-def _timestamp(observation: Observation, question: Question) -> float:
-    (track,), first = question.objects, question.start
-    assert question.span is not None
-    return _angle(observation, (track, first, first + 1), (track, *question.span))
-
-
-def _directions_compared(observation: Observation, question: Question) -> float:
+    Each is (track, first frame, last frame): an object's first step and its last; its first step
+    and the stretch asked about; or the whole run of two objects.
+    """
     first, last = question.start, question.stop - 1
-    return _angle(observation, *((track, first, last) for track in question.objects))
+    if question.task == Task.MOVEMENT_DIRECTION_COMPARISON:
+        a, b = question.objects
+        return (a, first, last), (b, first, last)
+    (track,) = question.objects
+    if question.task == Task.DIRECTION_TIMESTAMP:
+        assert question.span is not None
+        return (track, first, first + 1), (track, *question.span)
+    return (track, first, first + 1), (track, last - 1, last)
 
 
-_BY_TASK: dict[Task, Callable[[Observation, Question], float]] = {
+def _direction(observation: Observation, question: Question) -> tuple[float, float]:
+    return _angle(observation, *displacements(question))
+
+
+ANGLES = (
+    Task.MOVEMENT_DIRECTION,
+    Task.DIRECTION_TIMESTAMP,
+    Task.MOVEMENT_DIRECTION_COMPARISON,
+)
+"""Tasks whose target was computed from an angle."""
+
+_BY_TASK: dict[Task, Callable[[Observation, Question], tuple[float, float]]] = {
     Task.TRAVELED_DISTANCE: _distance,
     Task.TRAVELING_SPEED: _speed,
     Task.TRAVELED_DISTANCE_COMPARISON: _distance,
     Task.TRAVELING_SPEED_COMPARISON: _speed,
-    Task.MOVEMENT_DIRECTION: _direction,
-    Task.DIRECTION_TIMESTAMP: _timestamp,
-    Task.MOVEMENT_DIRECTION_COMPARISON: _directions_compared,
+    **dict.fromkeys(ANGLES, _direction),
 }

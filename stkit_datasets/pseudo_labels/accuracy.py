@@ -88,7 +88,7 @@ def distance_errors(
         config: the gates of questions.
     """
     config = KinematicsConfig() if config is None else config
-    centers, boxes, sigmas = _on_times(labels, clip.timestamps_s)
+    centers, boxes, sigmas = on_times(labels, clip.timestamps_s)
     truth = {name: index for index, name in enumerate(clip.tracks.track_ids)}
     rows: list[tuple[str, float, float, float, bool, float, float, float, float]] = []
     for index, name in enumerate(labels.track_ids):
@@ -199,7 +199,7 @@ def _camera_distance_m(clip: Clip, track: int, start: int, stop: int) -> float:
     return float(np.linalg.norm(away, axis=1).mean())
 
 
-def _on_times(
+def on_times(
     labels: PseudoLabels, timestamps_s: FloatArray
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Centres, boxes and deviations (N, T, …) of the labels at the times of a clip."""

@@ -43,6 +43,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="say that you accept a licence that restricts the use of weights",
     )
+    parser.add_argument(
+        "--allow-unpinned",
+        action="store_true",
+        help="load weights without a pinned revision as they are now",
+    )
     parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:1 … (default auto)")
     parser.add_argument(
         "--mode", choices=MODES, default="default", help="how tracks are made (default: default)"

@@ -70,7 +70,12 @@ def _setup(arguments: argparse.Namespace) -> Setup:
         if name is not None:
             accepted = tuple(sorted(set(arguments.accept_license)))
             specs[stage] = BackendSpec(
-                stage, name, options.pop(stage, {}), accepted, arguments.device
+                stage,
+                name,
+                options.pop(stage, {}),
+                accepted,
+                arguments.device,
+                arguments.allow_unpinned,
             )
     if options:
         raise ConfigError(f"--option {next(iter(options))}.…: no backend of this stage was chosen")

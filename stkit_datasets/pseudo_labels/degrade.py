@@ -25,6 +25,8 @@ from stkit_datasets.pseudo_labels.interfaces import (
 
 _FIELD_CELLS = (5, 8)
 _BEND_AROUND_M = 15.0
+_HALF_SECOND_S = 0.5
+"""Errors that grow from frame to frame are stated for this long."""
 
 
 @dataclass(frozen=True)
@@ -33,22 +35,25 @@ class Degradation:
 
     Attributes:
         unit: of the reconstruction's unit of length.
-        drift: of the unit's walk, a frame.
+        drift: of the unit's walk, in half a second.
         bend: of the exponent that distance is raised to.
-        field: of the depth error that is smooth over the picture, new in each frame.
+        field: of the depth error that is smooth over the picture.
         object_flicker: of each object's depth in each frame; a tenth of them is three times off.
         object_bias: of each object's depth, the same in all frames.
-        cell: of each cell's depth.
-        rotation_deg: of the camera's turning off, a frame, in degrees about each axis.
-        translation: relative error of each of the camera's steps.
-        translation_m: absolute error of each of the camera's steps, along each axis.
+        cell: of each cell's depth, new in each frame.
+        rotation_deg: of the camera's turning off, in half a second, in degrees about each axis.
+        translation: relative error of the camera's way in half a second.
+        translation_m: absolute error of it, along each axis.
         metric_bias: of the metric depth's factor, for the clip.
         metric_flicker: of the same, a frame.
         metric_field: of the metric depth's error that is smooth over the picture.
-        metric_every: metric depth is given for each frame of this many.
+        metric_every_s: metric depth is given that often.
+        memory_s: the errors of frames (``field``, the flickers) fade with this time constant:
+            models see nearly the same picture a quarter of a second later, and err alike.
         edge_cells: masks shrink or grow by up to this many cells.
         cut_share: share of masks that lose a part.
-        switch_share: share of objects that change hands with another one, for a while or for good.
+        switch_share: share of objects that change hands with another one, for up to two seconds
+            or for good.
         missing_share: share of detections that are missing.
         dropped_frames: share of frames without any detection.
     """
@@ -66,7 +71,8 @@ class Degradation:
     metric_bias: float = 0.05
     metric_flicker: float = 0.04
     metric_field: float = 0.06
-    metric_every: int = 2
+    metric_every_s: float = 1.0
+    memory_s: float = 0.3
     edge_cells: int = 3
     cut_share: float = 0.05
     switch_share: float = 0.15
@@ -79,17 +85,29 @@ def degrade(
     segmentation: Segmentation,
     rng: np.random.Generator,
     how: Degradation | None = None,
+    fps: float = 2.0,
 ) -> tuple[Geometry, MetricDepth, Segmentation]:
-    """Return what worse models would have returned: geometry without scale, metric depth, masks."""
+    """Return what worse models would have returned: geometry without scale, metric depth, masks.
+
+    Args:
+        geometry: exact depth and poses.
+        segmentation: exact masks.
+        rng: decides every error.
+        how: how wrong.
+        fps: frames a second; in the same time as much drifts at any rate.
+    """
     how = Degradation() if how is None else how
-    metric = _metric(geometry, rng, how)
+    keeps = float(np.exp(-1 / (fps * how.memory_s))) if how.memory_s > 0 else 0.0
+    walk = float(np.sqrt(1 / (fps * _HALF_SECOND_S)))
+    metric = _metric(geometry, rng, how, fps, keeps)
     depths = _blurred(geometry.depths)
-    depths = depths * _object_errors(geometry, segmentation, rng, how)
+    depths = depths * _object_errors(geometry, segmentation, rng, how, keeps)
     depths = _bent(depths, rng.normal(1.0, how.bend))
-    depths = depths * _fields(depths.shape, rng, how.field)
+    depths = depths * _fields(depths.shape, rng, how.field, keeps)
     depths = depths * np.exp(rng.normal(0.0, how.cell, depths.shape)).astype(np.float32)
-    unit = np.exp(rng.normal(0.0, how.unit) + np.cumsum(rng.normal(0, how.drift, len(depths))))
-    poses = _drifted(geometry.world_SE3_camera, unit, rng, how)
+    steps = rng.normal(0, how.drift * walk, len(depths))
+    unit = np.exp(rng.normal(0.0, how.unit) + np.cumsum(steps))
+    poses = _drifted(geometry.world_SE3_camera, unit, rng, how, walk)
     wrong = replace(
         geometry,
         depths=(depths * unit[:, None, None]).astype(np.float32),
@@ -97,22 +115,34 @@ def degrade(
         is_metric=False,
         up=None,
     )
-    return wrong, metric, _worse_masks(segmentation, rng, how)
+    return wrong, metric, _worse_masks(segmentation, rng, how, fps)
 
 
-def _metric(geometry: Geometry, rng: np.random.Generator, how: Degradation) -> MetricDepth:
-    frames = np.arange(0, len(geometry), how.metric_every)
+def _fading(values: FloatArray, keeps: float) -> FloatArray:
+    """Let each of (T, …) independent errors keep a share of the one before, of the same size."""
+    out = values.copy()
+    for k in range(1, len(out)):
+        out[k] = keeps * out[k - 1] + np.sqrt(1 - keeps**2) * values[k]
+    return out
+
+
+def _metric(
+    geometry: Geometry, rng: np.random.Generator, how: Degradation, fps: float, keeps: float
+) -> MetricDepth:
+    every = max(1, round(how.metric_every_s * fps))
+    frames = np.arange(0, len(geometry), every)
     depths = geometry.depths[frames, 1::2, 1::2]
-    factor = rng.normal(0, how.metric_bias) + rng.normal(0, how.metric_flicker, len(frames))
+    flicker = _fading(rng.normal(0, how.metric_flicker, len(frames)), keeps**every)
+    factor = rng.normal(0, how.metric_bias) + flicker
     depths = depths * np.exp(factor).astype(np.float32)[:, None, None]
-    depths = depths * _fields(depths.shape, rng, how.metric_field)
+    depths = depths * _fields(depths.shape, rng, how.metric_field, keeps**every)
     return MetricDepth(frames, depths)
 
 
-def _fields(shape: tuple[int, ...], rng: np.random.Generator, sigma: float) -> Maps:
+def _fields(shape: tuple[int, ...], rng: np.random.Generator, sigma: float, keeps: float) -> Maps:
     """Factors that are smooth over each picture."""
     t, h, w = shape
-    coarse = rng.normal(0.0, sigma, (t, *_FIELD_CELLS))
+    coarse = _fading(rng.normal(0.0, sigma, (t, *_FIELD_CELLS)), keeps)
     for axis, size in ((1, h), (2, w)):
         place = np.linspace(0, coarse.shape[axis] - 1, size)
         low = np.minimum(place.astype(int), coarse.shape[axis] - 2)
@@ -131,7 +161,11 @@ def _blurred(depths: Maps) -> Maps:
 
 
 def _object_errors(
-    geometry: Geometry, segmentation: Segmentation, rng: np.random.Generator, how: Degradation
+    geometry: Geometry,
+    segmentation: Segmentation,
+    rng: np.random.Generator,
+    how: Degradation,
+    keeps: float,
 ) -> Maps:
     n, t = len(segmentation), len(geometry)
     h, w = geometry.depths.shape[1:]
@@ -139,7 +173,7 @@ def _object_errors(
     rows, columns = np.arange(h) * own_h // h, np.arange(w) * own_w // w
     instances = segmentation.instances[:, rows[:, None], columns]
     wild = np.where(rng.random((n, t)) < 0.1, 3.0, 1.0)
-    errors = rng.normal(0, how.object_flicker, (n, t)) * wild
+    errors = _fading(rng.normal(0, how.object_flicker, (t, n)), keeps).T * wild
     errors += rng.normal(0, how.object_bias, (n, 1))
     table = np.concatenate([errors, np.zeros((1, t))])
     return np.asarray(np.exp(table[instances, np.arange(t)[:, None, None]]), dtype=np.float32)
@@ -150,16 +184,18 @@ def _bent(depths: Maps, exponent: float) -> Maps:
 
 
 def _drifted(
-    poses: FloatArray, unit: FloatArray, rng: np.random.Generator, how: Degradation
+    poses: FloatArray, unit: FloatArray, rng: np.random.Generator, how: Degradation, walk: float
 ) -> FloatArray:
     """Chain the camera's steps anew, each a little wrong, in the reconstruction's unit."""
     out = poses.copy()
     out[0, :3, 3] *= unit[0]
     for k in range(1, len(poses)):
         step = np.linalg.inv(poses[k - 1]) @ poses[k]
-        step[:3, :3] = step[:3, :3] @ _small_rotation(rng, how.rotation_deg)
-        wrong = 1 + rng.normal(0, how.translation)
-        step[:3, 3] = unit[k] * (step[:3, 3] * wrong + rng.normal(0, how.translation_m, 3))
+        step[:3, :3] = step[:3, :3] @ _small_rotation(rng, how.rotation_deg * walk)
+        # Steps are shorter at a higher rate, so that each is off by a greater share of itself.
+        wrong = 1 + rng.normal(0, how.translation / walk)
+        off_m = rng.normal(0, how.translation_m * walk, 3)
+        step[:3, 3] = unit[k] * (step[:3, 3] * wrong + off_m)
         out[k] = out[k - 1] @ step
     return out
 
@@ -172,10 +208,10 @@ def _small_rotation(rng: np.random.Generator, sigma_deg: float) -> FloatArray:
 
 
 def _worse_masks(
-    segmentation: Segmentation, rng: np.random.Generator, how: Degradation
+    segmentation: Segmentation, rng: np.random.Generator, how: Degradation, fps: float
 ) -> Segmentation:
     n, t = len(segmentation), len(segmentation.instances)
-    instances = _switched(segmentation, rng, how)
+    instances = _switched(segmentation, rng, how, fps)
     seen = np.stack([[(frame == i).any() for frame in instances] for i in range(n)]) if n else None
     missing = rng.random((n, t)) < how.missing_share
     missing |= (rng.random(t) < how.dropped_frames)[None]
@@ -205,7 +241,7 @@ def _worse_masks(
 
 
 def _switched(
-    segmentation: Segmentation, rng: np.random.Generator, how: Degradation
+    segmentation: Segmentation, rng: np.random.Generator, how: Degradation, fps: float
 ) -> InstanceMaps:
     """Exchange two objects that lie near each other, at some time, for good or for some frames."""
     out = segmentation.instances.copy()
@@ -216,7 +252,7 @@ def _switched(
         if rng.random() >= how.switch_share:
             continue
         start = int(rng.integers(1, t))
-        stop = t if rng.random() < 0.5 else min(t, start + int(rng.integers(1, 5)))
+        stop = t if rng.random() < 0.5 else min(t, start + int(rng.integers(1, round(2 * fps) + 1)))
         away = np.linalg.norm(middles[:, start] - middles[i, start], axis=1)
         away[i] = np.inf
         if not np.isfinite(away).any() or np.nanmin(away) > 0.25 * segmentation.width_px:

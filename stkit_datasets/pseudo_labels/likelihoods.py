@@ -5,13 +5,16 @@ Likelihoods are min-max normalised within their task and held against the task's
 
 from __future__ import annotations
 
+import json
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
+from stkit_datasets.errors import SourceError
 from stkit_datasets.tasks.names import Task
 
 THRESHOLDS: Mapping[str, float] = {
@@ -90,3 +93,44 @@ def filter_by_likelihood(
         normalised=dict(zip(row_ids, normalised.tolist(), strict=True)),
         dropped=dropped,
     )
+
+
+def read_likelihoods(paths: Sequence[Path]) -> dict[str, float]:
+    """Read what ``trainers/likelihood.py`` wrote: row id -> likelihood of a token of its answer.
+
+    That is the exponential of ``mean_log_prob``, from 0 to 1: answers of different length can be
+    compared, and the paper normalises likelihoods, not their logarithms. Half a line at the end of
+    a file, which a killed run leaves, is not read.
+
+    Args:
+        paths: one file, or those of all processes of a run.
+
+    Raises:
+        SourceError: a file cannot be read, or a line is not as expected.
+    """
+    out: dict[str, float] = {}
+    for path in paths:
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise SourceError(path, f"cannot be read: {error}") from error
+        for number, line in enumerate(text[: text.rfind("\n") + 1].splitlines(), 1):
+            name, value = _likelihood(path, number, line)
+            if out.setdefault(name, value) != value:
+                raise SourceError(path, f"row {name!r} has two likelihoods", f"line {number}")
+    return out
+
+
+def _likelihood(path: Path, number: int, line: str) -> tuple[str, float]:
+    where = f"line {number}"
+    try:
+        entry = json.loads(line)
+    except ValueError as error:
+        raise SourceError(path, f"expected JSON: {error}", where) from error
+    name = entry.get("id") if isinstance(entry, dict) else None
+    value = entry.get("mean_log_prob") if isinstance(entry, dict) else None
+    if not isinstance(name, str) or isinstance(value, bool) or not isinstance(value, int | float):
+        raise SourceError(path, "expected an object with id and mean_log_prob", where)
+    if not value <= 0:
+        raise SourceError(path, f"mean_log_prob must be at most 0, got {value!r}", where)
+    return name, math.exp(value)

@@ -17,8 +17,11 @@ from stkit_datasets.observation import observe
 from stkit_datasets.pseudo_labels.accuracy import DistanceErrors, distance_errors, joined
 from stkit_datasets.pseudo_labels.collecting import clip_name
 from stkit_datasets.pseudo_labels.files import read_pseudo_labels
+from stkit_datasets.pseudo_labels.question_errors import QuestionErrors, question_errors
+from stkit_datasets.pseudo_labels.question_errors import joined as questions_joined
 from stkit_datasets.pseudo_labels.schema import PseudoLabels
 from stkit_datasets.sources import open_source
+from stkit_datasets.tasks.names import Task
 
 MIN_IOU = 0.5
 """Boxes of a labelled and an annotated object overlap at least so much on average [ours]."""
@@ -56,6 +59,7 @@ class TruthReport:
         matched: of these, with an annotated object in their boxes.
         errors: one row for each matched track that a question could be about.
         paths: the same tracks, from above.
+        questions: what rows would ask of the labels, and how far off their targets are.
     """
 
     clips: int
@@ -63,6 +67,15 @@ class TruthReport:
     matched: int
     errors: DistanceErrors
     paths: tuple[Path2D, ...]
+    questions: QuestionErrors
+
+    @property
+    def distance_errors_by_key(self) -> dict[str, float]:
+        """|predicted - true| / true of every question on traveled distance, by its key."""
+        own = self.questions
+        use = (own.tasks == str(Task.TRAVELED_DISTANCE)) & (own.true > 0)
+        relative = np.abs(own.predicted[use] - own.true[use]) / own.true[use]
+        return dict(zip(own.keys[use].tolist(), relative.tolist(), strict=True))
 
     def to_text(self) -> str:
         """Say it in lines."""
@@ -117,6 +130,7 @@ def truth_report(
     config = KinematicsConfig()
     parts: list[DistanceErrors] = []
     paths: list[Path2D] = []
+    asked: list[QuestionErrors] = []
     labelled = matched = 0
     for unit in opened.units(split):
         for clip in opened.read(split, unit).clips:
@@ -128,6 +142,7 @@ def truth_report(
             labelled, matched = labelled + len(labels.track_ids), matched + len(match)
             errors = distance_errors(labels, clip, match, config)
             parts.append(errors)
+            asked.append(question_errors(labels, clip, match))
             paths += _paths(labels, clip, match, errors)
     if not parts:
         raise SourceError(
@@ -135,7 +150,8 @@ def truth_report(
             f"no file here is of a {split} clip of {source!r}; label them by "
             f"stkit pseudo-label --source {source}",
         )
-    return TruthReport(len(parts), labelled, matched, joined(parts), tuple(paths))
+    questions = questions_joined(asked)
+    return TruthReport(len(parts), labelled, matched, joined(parts), tuple(paths), questions)
 
 
 def match_tracks(labels: PseudoLabels, clip: Clip, config: KinematicsConfig) -> dict[str, str]:

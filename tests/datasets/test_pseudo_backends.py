@@ -10,7 +10,12 @@ from tiny_models import clip, geometry
 from stkit_datasets.errors import ConfigError
 from stkit_datasets.pseudo_labels import backends
 from stkit_datasets.pseudo_labels.backends import BACKENDS, BackendSpec, check_backend, open_backend
-from stkit_datasets.pseudo_labels.backends.models import check_accepted, model, models
+from stkit_datasets.pseudo_labels.backends.models import (
+    check_accepted,
+    check_pinned,
+    model,
+    models,
+)
 from stkit_datasets.pseudo_labels.interfaces import PROMPTS
 
 
@@ -53,6 +58,29 @@ def test_restricted_weights_are_asked_for_by_name():
         check_accepted(models()["depth_pro"], ())
     check_accepted(models()["depth_pro"], ("apple-amlr",))
     check_accepted(models()["sam2_large"], ())
+
+
+@pytest.mark.parametrize("name", ["depth_pro", "depth_anything_metric_outdoor_large", "monst3r"])
+def test_weights_without_a_pinned_revision_are_asked_for(name):
+    with pytest.raises(ConfigError, match=r"no pinned revision here.*add --allow-unpinned"):
+        check_pinned(models()[name], None, allow_unpinned=False)
+    check_pinned(models()[name], "0" * 40, allow_unpinned=False)
+    check_pinned(models()[name], None, allow_unpinned=True)
+    assert models()[name].revision is None
+
+
+def test_pinned_weights_need_no_more_words():
+    check_pinned(models()["sam2_large"], None, allow_unpinned=False)
+
+
+def test_unpinned_weights_are_refused_before_anything_is_loaded(tmp_path):
+    options = {"checkout": str(tmp_path)}
+    accepted = ("CC-BY-NC-SA-4.0",)
+    with pytest.raises(ConfigError, match=r"geometry\.weights_sha256"):
+        check_backend(BackendSpec("geometry", "monst3r", options, accepted))
+    check_backend(BackendSpec("geometry", "monst3r", options, accepted, allow_unpinned=True))
+    named = {**options, "weights_sha256": "0" * 64}
+    check_backend(BackendSpec("geometry", "monst3r", named, accepted))
 
 
 def test_a_model_of_another_backend_is_refused():

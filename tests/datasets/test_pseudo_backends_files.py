@@ -231,6 +231,21 @@ def test_the_settings_check_can_be_waived(tmp_path):
     assert Monst3r(Monst3rOptions(folder, check_settings=False)).name == "monst3r@unknown"
 
 
+def test_a_checkpoint_is_held_against_what_it_must_hash_to(tmp_path):
+    folder = checkout(tmp_path)
+    (folder / "weights.pth").write_bytes(b"abc")
+    digest = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"  # FIPS 180-2, B.1
+    options = Monst3rOptions(folder, weights="weights.pth", weights_sha256=digest)
+    assert Monst3r(options).name == "monst3r@unknown:weights@ba7816bf8f01cfea"
+    (folder / "weights.pth").write_bytes(b"abd")
+    with pytest.raises(ConfigError, match=f"expected {digest}"):
+        Monst3r(options)
+    with pytest.raises(ConfigError, match=r"geometry\.weights=FILE"):
+        Monst3r(Monst3rOptions(folder, weights_sha256=digest))
+    with pytest.raises(ConfigError, match="expected a checkpoint"):
+        Monst3r(Monst3rOptions(folder, weights="none.pth", weights_sha256=digest))
+
+
 def test_no_checkout_is_said(tmp_path):
     with pytest.raises(ConfigError, match=r"expected the demo\.py of a MonST3R checkout"):
         Monst3r(Monst3rOptions(checkout=tmp_path))

@@ -208,6 +208,9 @@ def test_restricted_weights_are_not_loaded_unasked(tmp_path, capsys):
     arguments = ["--geometry", "monst3r", "--option", f"geometry.checkout={tmp_path}"]
     assert main(["pseudo-label", str(video), "--out", str(tmp_path / "out"), *arguments]) == 2
     assert "add --accept-license CC-BY-NC-SA-4.0" in capsys.readouterr().err
+    arguments += ["--accept-license", "CC-BY-NC-SA-4.0"]
+    assert main(["pseudo-label", str(video), "--out", str(tmp_path / "out"), *arguments]) == 2
+    assert "or add --allow-unpinned" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
 from stkit_datasets.errors import ConfigError
-from stkit_datasets.pseudo_labels.backends.models import check_accepted, model
+from stkit_datasets.pseudo_labels.backends.models import check_accepted, check_pinned, model
 
 Stage = Literal["geometry", "metric", "semantics"]
 STAGES: tuple[Stage, ...] = ("geometry", "metric", "semantics")
@@ -88,6 +88,7 @@ class BackendSpec:
         options: fields of the adapter's ``Options``.
         accepted: licences that the user has accepted by name.
         device: where models run, as torch names it; ``auto`` takes a GPU where there is one.
+        allow_unpinned: whether weights without a pinned revision may be loaded as they are now.
     """
 
     stage: Stage
@@ -95,6 +96,7 @@ class BackendSpec:
     options: Mapping[str, object] = field(default_factory=dict)
     accepted: tuple[str, ...] = ()
     device: str = "auto"
+    allow_unpinned: bool = False
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,7 @@ def check_backend(spec: BackendSpec) -> Entry:
 
     Raises:
         ConfigError: no such backend or option, a package is missing (the message says what to
-            install), or a licence was not accepted.
+            install), a licence was not accepted, or weights have no pinned revision.
     """
     entry = BACKENDS.get((spec.stage, spec.name))
     if entry is None:
@@ -131,8 +133,10 @@ def check_backend(spec: BackendSpec) -> Entry:
         raise ConfigError(f"{spec.stage} {spec.name!r} needs {', '.join(missing)}: {entry.install}")
     options = _options(spec, entry)
     if entry.models:
-        chosen = getattr(options, "model", entry.models[0])
-        check_accepted(model(chosen, entry.models), spec.accepted)
+        chosen = model(getattr(options, "model", entry.models[0]), entry.models)
+        check_accepted(chosen, spec.accepted)
+        pinned = getattr(options, "revision", None) or getattr(options, "weights_sha256", None)
+        check_pinned(chosen, pinned, spec.allow_unpinned)
     for name in entry.also:
         check_accepted(model(name, entry.also), spec.accepted)
     return entry

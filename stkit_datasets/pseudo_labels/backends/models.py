@@ -22,8 +22,8 @@ class Model:
     Attributes:
         name: the name that a backend's option ``model`` takes.
         repository: where it is published: on the Hugging Face Hub, or for Metric3D on GitHub.
-        revision: the commit that is loaded; None where none is pinned: then a user pins one by
-            the backend's option ``revision``, else the newest is loaded.
+        revision: the commit that is loaded; None where the table has none: then a user names one
+            by the backend's option ``revision``, or says that the newest may be loaded.
         licence: SPDX identifier, or the name that the owner uses.
         free: whether use, also commercial, is allowed to anybody without a further agreement.
         page: where the licence can be read.
@@ -35,6 +35,13 @@ class Model:
     licence: str
     free: bool
     page: str
+
+    @property
+    def pinned_by(self) -> str:
+        """How a user pins it."""
+        if self.name == "monst3r":
+            return "--option geometry.weights_sha256=… and geometry.weights=FILE"
+        return "--option STAGE.revision=COMMIT"
 
 
 @cache
@@ -66,3 +73,22 @@ def check_accepted(model: Model, accepted: Collection[str]) -> None:
             f"{model.repository} is under {model.licence}, which restricts its use "
             f"({model.page}); read it, then add --accept-license {model.licence}"
         )
+
+
+def check_pinned(model: Model, revision: str | None, allow_unpinned: bool) -> None:
+    """Refuse weights that may be others tomorrow, unless the user has said that they may.
+
+    Args:
+        model: one of the table.
+        revision: what the user has pinned: a commit, or the SHA-256 of a file.
+        allow_unpinned: whether the user takes whatever is there.
+
+    Raises:
+        ConfigError: the message says how to pin them.
+    """
+    if model.revision is not None or revision is not None or allow_unpinned:
+        return
+    raise ConfigError(
+        f"{model.repository} has no pinned revision here, so that its weights may change from run "
+        f"to run; name one ({model.pinned_by}), or add --allow-unpinned"
+    )

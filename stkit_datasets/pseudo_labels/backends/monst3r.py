@@ -8,6 +8,7 @@ compared with the papers' before it is run. The formats are those of commit 574c
 from __future__ import annotations
 
 import ast
+import hashlib
 import subprocess
 import sys
 import tempfile
@@ -50,6 +51,7 @@ class Monst3rOptions:
         checkout: the folder with its ``demo.py``.
         python: the interpreter of the environment it was installed in.
         weights: a checkpoint; None for the checkout's own default.
+        weights_sha256: what the checkpoint must hash to, in hexadecimal; needs ``weights``.
         image_size: the longer side of the pictures it works on.
         timeout_s: a clip that takes longer is given up.
         check_settings: refuse a checkout whose settings are not the papers'.
@@ -58,6 +60,7 @@ class Monst3rOptions:
     checkout: str | Path
     python: str = sys.executable
     weights: str | None = None
+    weights_sha256: str | None = None
     image_size: int = 512
     timeout_s: float = 3600.0
     check_settings: bool = True
@@ -75,6 +78,9 @@ class Monst3r:
         if options.check_settings:
             check_settings(self._checkout / "demo.py")
         self.name = f"monst3r@{_commit(self._checkout) or 'unknown'}"
+        if options.weights_sha256 is not None:
+            check_weights(self._checkout, options.weights, options.weights_sha256)
+            self.name += f":weights@{options.weights_sha256[:16].lower()}"
 
     @classmethod
     def open(cls, options: Monst3rOptions, context: Context) -> Self:
@@ -113,6 +119,24 @@ class Monst3r:
             said = " | ".join(lines)
             rule = f"demo.py ended with status {done.returncode}: {said}"
             raise SourceError(self._checkout, rule)
+
+
+def check_weights(checkout: Path, weights: str | None, sha256: str) -> None:
+    """Compare a checkpoint with what it must hash to.
+
+    Raises:
+        ConfigError: no checkpoint is named, it is not there, or it is another one.
+    """
+    if weights is None:
+        raise ConfigError("weights_sha256 needs the file: --option geometry.weights=FILE")
+    path = checkout / weights
+    try:
+        with path.open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise ConfigError(f"{path}: expected a checkpoint of MonST3R: {error}") from error
+    if found != sha256.lower():
+        raise ConfigError(f"{path}: its SHA-256 is {found}, expected {sha256.lower()}")
 
 
 def check_settings(demo: Path) -> None:
