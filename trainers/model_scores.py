@@ -166,8 +166,8 @@ def _text(scored: Scored) -> str:
         f"### {scored.name[:1].upper()}{scored.name[1:]}\n\n{lines}\n\n"
         f"{scores['n']:,} questions in {scores['n_clusters']:,} groups that share a scene; the "
         "intervals draw whole groups. Accuracy counts an answer that could not be read as wrong; "
-        f"coverage is the share that could. The last {len(named)} columns see no video. Read by {read}, STKit "
-        f"{scores['stkit_version']}."
+        f"coverage is the share that could. The last {len(named)} columns see no video. Read by "
+        f"{read}, STKit {scores['stkit_version']}."
     )
 
 

@@ -82,7 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         model.model.vision_tower.requires_grad_(False)
     facts = None
     if training_args.should_save:
-        facts = training_facts.gather(mixture, model.config, data_args, model_args, training_args)
+        facts = training_facts.gather(mixture, data_args, model_args, training_args)
         if to_hub is not None:
             push.check_before_training(facts, model_args)
 

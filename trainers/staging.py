@@ -5,18 +5,17 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
-from transformers import AutoModelForImageTextToText, AutoProcessor
+from transformers import AutoModelForImageTextToText, AutoProcessor, GenerationConfig
 
 from stkit_datasets.errors import SourceError
 from trainers.collator import Encoder
-from trainers.training_facts import FACTS, weights_digest
+from trainers.training_facts import FACTS, Facts, weights_digest, write_for
 
 PROCESSOR = (
     *("processor_config.json", "preprocessor_config.json", "video_preprocessor_config.json"),
@@ -31,11 +30,11 @@ _QUESTION = "How far does it travel?"
 
 
 def is_adapter(folder: Path) -> bool:
-    """Whether a run's result is an adapter."""
+    """Whether what lies there is an adapter."""
     return (folder / ADAPTER_CONFIG).is_file()
 
 
-def stage(folder: Path, out: Path, facts: Mapping[str, Any], *, merge: bool) -> None:
+def stage(folder: Path, out: Path, facts: Facts, *, merge: bool) -> None:
     """Put what belongs on the Hub into a folder; large files are linked to.
 
     Args:
@@ -47,15 +46,25 @@ def stage(folder: Path, out: Path, facts: Mapping[str, Any], *, merge: bool) -> 
     Raises:
         SourceError: a file is missing, or weights are not there as safetensors; names it.
     """
-    adapter = is_adapter(folder)
+    adapter = bool(facts["recipe"].get("use_peft"))
     if merge and not adapter:
         raise SourceError(folder, "--merge is for adapters, and this is a whole model")
-    for name in (*PROCESSOR, FACTS):
+    if (folder / ADAPTER).is_file() and ((folder / WHOLE).is_file() or (folder / INDEX).is_file()):
+        raise SourceError(folder, "holds an adapter and a whole model: weights of two trainings")
+    for name in PROCESSOR:
         if (folder / name).is_file():
             _link(folder / name, out / name)
-    if adapter:
-        _stage_adapter(folder, out, facts, merge=merge)
+    if merge:
+        _stage_merged(folder, out, facts)
         return
+    _link(folder / FACTS, out / FACTS)
+    if adapter:
+        _stage_adapter(folder, out, facts)
+    else:
+        _stage_whole(folder, out)
+
+
+def _stage_whole(folder: Path, out: Path) -> None:
     for name in (MODEL[0], *_weight_files(folder)):
         if not (folder / name).is_file():
             raise SourceError(folder / name, "missing; expected a whole model")
@@ -76,40 +85,44 @@ def _weight_files(folder: Path) -> list[str]:
     return [INDEX, *sorted(set(index["weight_map"].values()))]
 
 
-def _stage_adapter(folder: Path, out: Path, facts: Mapping[str, Any], *, merge: bool) -> None:
-    base = facts["base"]
-    if not (folder / ADAPTER).is_file():
-        raise SourceError(folder / ADAPTER, "missing; weights must be there as safetensors")
-    if base["random_weights"]:
-        raise SourceError(folder, "an adapter of random weights is of no use to anybody")
-    config = json.loads((folder / ADAPTER_CONFIG).read_text(encoding="utf-8"))
-    if merge:
-        _merge(folder, out, config["base_model_name_or_path"], facts)
-        return
+def _stage_adapter(folder: Path, out: Path, facts: Facts) -> None:
+    base, config = facts["base"], _adapter_config(folder, facts)
     if base["kind"] != "hub":
         raise SourceError(
-            folder, f"the adapter's base model {base['name']!r} is a folder that nobody else has; "
-                    "push with --merge"
-        )  # fmt: skip
+            folder,
+            f"the adapter's base model {base['name']!r} is a folder that nobody else has; push "
+            "with --merge",
+        )
     config |= {"base_model_name_or_path": base["name"], "revision": base["revision"]}
     (out / ADAPTER_CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
     _link(folder / ADAPTER, out / ADAPTER)
 
 
-def _merge(folder: Path, out: Path, base_path: str, facts: Mapping[str, Any]) -> None:
+def _stage_merged(folder: Path, out: Path, facts: Facts) -> None:
     from peft import PeftModel
 
-    base = facts["base"]
-    if base["kind"] == "folder" and weights_digest(Path(base_path)) != base["revision"]:
-        raise SourceError(base_path, "is not the base model that the adapter was trained on")
+    base, path = facts["base"], _adapter_config(folder, facts)["base_model_name_or_path"]
+    if base["kind"] == "folder" and weights_digest(Path(path)) != base["revision"]:
+        raise SourceError(path, "is not the base model that the adapter was trained on")
     model = AutoModelForImageTextToText.from_pretrained(
-        base_path,
+        path,
         revision=base["revision"] if base["kind"] == "hub" else None,
         dtype=getattr(torch, facts["recipe"].get("dtype") or "float32"),
     )
     merged = PeftModel.from_pretrained(model, folder).merge_and_unload()
     # Under the names of the trainer's own checkpoints.
     merged.save_pretrained(out, save_original_format=False)
+    write_for(facts, out)
+
+
+def _adapter_config(folder: Path, facts: Facts) -> dict[str, Any]:
+    for name in (ADAPTER, ADAPTER_CONFIG):
+        if not (folder / name).is_file():
+            raise SourceError(folder / name, "missing; weights must be there as safetensors")
+    if facts["base"]["random_weights"]:
+        raise SourceError(folder, "an adapter of random weights is of no use to anybody")
+    config: dict[str, Any] = json.loads((folder / ADAPTER_CONFIG).read_text(encoding="utf-8"))
+    return config
 
 
 def _link(file: Path, place: Path) -> None:
@@ -134,6 +147,7 @@ def check(folder: Path) -> tuple[int, str]:
     """
     processor = _check_processor(folder)
     dtype = _check_numbers(folder)
+    _check_generation(folder)
     model, told = AutoModelForImageTextToText.from_pretrained(
         folder, dtype="auto", output_loading_info=True
     )
@@ -183,6 +197,15 @@ def _check_numbers(folder: Path) -> str:
     return ", ".join(sorted(kinds))
 
 
+def _check_generation(folder: Path) -> None:
+    if not (folder / MODEL[1]).is_file():
+        return  # an adapter's are its base model's
+    try:
+        GenerationConfig.from_pretrained(folder).validate(strict=True)
+    except ValueError as error:
+        raise SourceError(folder / MODEL[1], f"is not sound: {error}") from error
+
+
 def _check_adapter(folder: Path, model: Any) -> None:
     stored = load_file(folder / ADAPTER)
     loaded = model.get_adapter_state_dict()
@@ -206,12 +229,7 @@ def _check_together(folder: Path, model: Any, processor: Any) -> None:
             raise SourceError(folder, f"model and processor have different {name} tokens")
     if len(tokenizer) > model.get_input_embeddings().num_embeddings:
         raise SourceError(folder, "the tokenizer has more tokens than the model")
-    settings = model.generation_config
-    try:
-        settings.validate(strict=True)
-    except ValueError as error:
-        raise SourceError(folder / MODEL[1], f"is not sound: {error}") from error
-    ends = settings.eos_token_id
+    ends = model.generation_config.eos_token_id
     if tokenizer.eos_token_id not in (ends if isinstance(ends, list) else [ends]):
         raise SourceError(
             folder / MODEL[1], f"eos_token_id must hold {tokenizer.eos_token_id}, the end of a "

@@ -63,21 +63,19 @@ class FactsError(ValueError):
 
 def gather(
     mixture: Mixture,
-    config: Any,
     data_args: DataArguments,
     model_args: ModelArguments,
     args: SftArguments,
 ) -> Facts:
-    """Return what is known before a run starts; ``write`` adds the rest.
+    """Return what is known once the model is loaded; ``write`` adds the rest.
 
     Args:
         mixture: the samples, prepared unless they are streamed.
-        config: the model's, as loaded; it knows the commit of the Hub that it came from.
         data_args: the samples' settings.
         model_args: the model's settings.
         args: the run's settings.
     """
-    base, settings = _base(config, model_args), recipe(data_args, model_args, args)
+    base, settings = _base(model_args), recipe(data_args, model_args, args)
     if base["kind"] == "hub":
         settings = {"model_name_or_path": base["name"], "model_revision": base["revision"],
                     **settings}  # fmt: skip
@@ -90,8 +88,8 @@ def gather(
     }
 
 
-def write(facts: Facts, state: Any, args: SftArguments) -> Facts:
-    """Write the facts beside the result, and return them.
+def write(facts: Facts, state: Any, args: SftArguments) -> None:
+    """Write the facts beside the result.
 
     Adds how far the run went, and a digest of the weights that it ended in: facts and weights that
     are not of one run do not pass for it.
@@ -113,10 +111,14 @@ def write(facts: Facts, state: Any, args: SftArguments) -> Facts:
         "processes": int(args.world_size),
         "device": device,
     }
-    whole = {**facts, "run": run, "weights": weights_digest(folder)}
+    write_for({**facts, "run": run}, folder)
+
+
+def write_for(facts: Facts, folder: Path) -> None:
+    """Write facts beside weights that they hold for."""
+    whole = {**facts, "weights": weights_digest(folder)}
     text = json.dumps(whole, indent=2, ensure_ascii=False, allow_nan=False, sort_keys=True)
     write_text(folder / FACTS, text + "\n")
-    return whole
 
 
 def read(folder: Path) -> Facts:
@@ -142,7 +144,7 @@ def read(folder: Path) -> Facts:
     return facts
 
 
-_NEEDED: dict[str, type | tuple[type, ...]] = {
+NEEDED: dict[str, type | tuple[type, ...]] = {
     "base.name": str,
     "base.kind": str,
     "base.revision": str,
@@ -166,7 +168,7 @@ _NEEDED: dict[str, type | tuple[type, ...]] = {
 
 
 def _check(facts: Facts, where: str) -> None:
-    for name, kind in _NEEDED.items():
+    for name, kind in NEEDED.items():
         section, _, key = name.partition(".")
         value = facts.get(section, {}).get(key)
         if not isinstance(value, kind):
@@ -191,28 +193,38 @@ def _check(facts: Facts, where: str) -> None:
 # --- the base model ---------------------------------------------------------------------------
 
 
-def _base(config: Any, model_args: ModelArguments) -> Facts:
+def _base(model_args: ModelArguments) -> Facts:
     name = str(model_args.model_name_or_path)
     folder = Path(name)
     if not folder.is_dir():
         return {
             "name": name,
             "kind": "hub",
-            "revision": getattr(config, "_commit_hash", None),
+            "revision": _commit(name, model_args.model_revision),
             "random_weights": model_args.from_config,
             "licence": None,
             "earlier": None,
         }
-    earlier = read(folder) if (folder / FACTS).exists() else None
+    earlier, licence = _earlier(folder)
     return {
         "name": folder.resolve().name,
         "kind": "folder",
         "revision": weights_digest(folder),
         "random_weights": model_args.from_config,
-        "licence": _stated_licence(folder),
+        "licence": licence,
         # Weights that were tuned before bring along what they were tuned on.
         "earlier": None if model_args.from_config else earlier,
     }
+
+
+def _commit(name: str, revision: str | None) -> str | None:
+    """Return the commit of the Hub that a model was loaded from: the cache files it under that."""
+    from huggingface_hub import constants, try_to_load_from_cache
+
+    found = try_to_load_from_cache(
+        name, "config.json", cache_dir=constants.HF_HUB_CACHE, revision=revision
+    )
+    return Path(found).parent.name if isinstance(found, str) else None
 
 
 def weights_digest(folder: Path) -> str:
@@ -221,14 +233,20 @@ def weights_digest(folder: Path) -> str:
     return digest_of(files)
 
 
-def _stated_licence(folder: Path) -> str | None:
+def _earlier(folder: Path) -> tuple[Facts | None, str | None]:
+    """Return the facts of a model's own training, and the licence that its card states."""
     from huggingface_hub import ModelCard
 
+    if (folder / FACTS).exists():
+        try:
+            return read(folder), None
+        except FactsError:
+            return None, None  # weights that were changed since: nobody knows what they are under
     card = folder / "README.md"
     if not card.is_file():
-        return None
+        return None, None
     stated = ModelCard.load(card, ignore_metadata_errors=True).data.license
-    return stated if isinstance(stated, str) else None
+    return None, stated if isinstance(stated, str) else None
 
 
 # --- the settings -----------------------------------------------------------------------------
