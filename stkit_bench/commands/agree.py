@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import json
-import sys
 from pathlib import Path
 from typing import Any
 
-from stkit_bench.commands.loading import load, opened, read, status
+from stkit_bench.commands.loading import (
+    add_result_options,
+    load,
+    opened,
+    read,
+    status,
+    tell,
+)
 from stkit_bench.readers import add_llm_options
 
 __all__ = ["add_parser", "run"]
@@ -34,8 +39,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--max-rows", type=int, default=20, metavar="N", help="print at most N rows (default: 20)"
     )
-    parser.add_argument("--json", action="store_true", help="print JSON with all rows")
-    parser.add_argument("--out", type=Path, metavar="FILE", help="write that JSON here")
+    add_result_options(parser)
     add_llm_options(parser)
     parser.set_defaults(run=run)
 
@@ -43,7 +47,6 @@ def add_parser(subparsers: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Print counts by task and the rows."""
     from stkit_bench.agreement import agree
-    from stkit_bench.files import write_text
     from stkit_bench.text_groups import agreement_text
 
     names = [name.strip() for name in arguments.readers.split(",")]
@@ -54,8 +57,5 @@ def run(arguments: argparse.Namespace) -> int:
         first, second = read(a, answers), read(b, answers)
     both = (names[0], names[1])
     found = agree(answers.references, answers.responses, first, second, both)
-    text = json.dumps(found.to_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    if arguments.out is not None:
-        write_text(arguments.out, text)
-    sys.stdout.write(text if arguments.json else agreement_text(found, arguments.max_rows))
+    tell(arguments, found.to_dict(), agreement_text(found, arguments.max_rows))
     return status(found.failures)

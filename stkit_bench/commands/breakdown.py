@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import json
-import sys
 from pathlib import Path
 from typing import Any
 
 from stkit_bench.commands.loading import (
-    add_blind_options,
-    add_bootstrap_options,
-    add_reader_options,
+    add_answers_options,
     blind,
     bootstrap,
     load,
     opened,
     read,
     status,
+    tell,
 )
 
 __all__ = ["add_parser", "run"]
@@ -38,12 +35,6 @@ def add_parser(subparsers: Any) -> None:
     )
     parser.add_argument("file", metavar="FILE", type=Path, help="JSONL file of answers")
     parser.add_argument(
-        "--references",
-        type=Path,
-        metavar="ROWS",
-        help="rows that the answers are to; they hold the attributes",
-    )
-    parser.add_argument(
         "--by",
         default="all",
         metavar="NAMES",
@@ -51,18 +42,13 @@ def add_parser(subparsers: Any) -> None:
         "occlusion, object_count, camera_motion, object_size, fps, domain, source, in_domain, "
         "camera, box_color, paraphrase, polarity, form",
     )
-    parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
-    parser.add_argument("--out", type=Path, metavar="FILE", help="write the scores as JSON here")
-    add_bootstrap_options(parser)
-    add_blind_options(parser)
-    add_reader_options(parser)
+    add_answers_options(parser, "rows that the answers are to; they hold the attributes")
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print one table an attribute."""
     from stkit_bench.breakdowns import break_down
-    from stkit_bench.files import write_text
     from stkit_bench.judging import READER_FAILED
     from stkit_bench.text_groups import breakdown_text
 
@@ -74,10 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
     beside = blind(arguments, answers.references)
     found = break_down(answers.references, readings, names, blind=beside, **bootstrap(arguments))
     result = {"reader": described, "by": {one.name: one.to_dict() for one in found}}
-    text = json.dumps(result, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    if arguments.out is not None:
-        write_text(arguments.out, text)
     tables = "\n".join(breakdown_text(one) for one in found)
     tables = tables or "the rows tell nothing that questions could be grouped by\n"
-    sys.stdout.write(text if arguments.json else tables)
+    tell(arguments, result, tables)
     return status(sum(r is not None and r.reason == READER_FAILED for r in readings))

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import json
-import sys
 from pathlib import Path
 from typing import Any
 
 from stkit_bench.commands.loading import (
-    add_blind_options,
-    add_bootstrap_options,
-    add_reader_options,
+    add_answers_options,
     blind,
     bootstrap,
     load,
     opened,
     read,
     status,
+    tell,
 )
 
 __all__ = ["add_parser", "run"]
@@ -33,16 +30,9 @@ def add_parser(subparsers: Any) -> None:
     )
     parser.add_argument("a", metavar="A", type=Path, help="JSONL file of answers")
     parser.add_argument("b", metavar="B", type=Path, help="JSONL file of answers")
-    parser.add_argument(
-        "--references",
-        type=Path,
-        metavar="ROWS",
-        help="rows that the answers are to; without it A must hold them and B the same ids",
+    add_answers_options(
+        parser, "rows that the answers are to; without it A must hold them and B the same ids"
     )
-    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    add_bootstrap_options(parser)
-    add_blind_options(parser)
-    add_reader_options(parser)
     parser.set_defaults(run=run)
 
 
@@ -56,9 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
     with opened(arguments) as reader:
         readings_a, readings_b = read(reader, a), read(reader, b)
     result = compare(a.references, readings_a, readings_b, **bootstrap(arguments))
-    if arguments.json:
-        sys.stdout.write(json.dumps(result.to_dict(), indent=2, allow_nan=False) + "\n")
-    else:
-        beside = blind(arguments, a.references)
-        sys.stdout.write(comparison_text(result, arguments.a.stem, arguments.b.stem, beside))
+    beside = blind(arguments, a.references)
+    text = comparison_text(result, arguments.a.stem, arguments.b.stem, beside)
+    tell(arguments, result.to_dict(), text)
     return status(result.reader_failures)

@@ -9,9 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from stkit_bench.commands.loading import (
-    add_blind_options,
-    add_bootstrap_options,
-    add_reader_options,
+    add_scoring_options,
     blind,
     bootstrap,
     opened,
@@ -69,9 +67,7 @@ def add_parser(subparsers: Any) -> None:
         action="store_true",
         help="these are the papers' own 1,400 questions",
     )
-    add_bootstrap_options(parser)
-    add_blind_options(parser)
-    add_reader_options(parser)
+    add_scoring_options(parser)
     parser.set_defaults(run=run)
 
 

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import json
-import sys
 from pathlib import Path
 from typing import Any
 
 from stkit_bench.commands.loading import (
-    add_blind_options,
-    add_bootstrap_options,
-    add_reader_options,
+    add_answers_options,
     blind,
     bootstrap,
     load,
     opened,
     read,
     status,
+    tell,
 )
 
 __all__ = ["add_parser", "run"]
@@ -41,16 +38,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "others", metavar="FILE", type=Path, nargs="+", help="answers to the same, asked otherwise"
     )
-    parser.add_argument(
-        "--references",
-        type=Path,
-        metavar="ROWS",
-        help="rows that the answers are to; without it BASE must hold them",
-    )
-    parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
-    add_bootstrap_options(parser)
-    add_blind_options(parser)
-    add_reader_options(parser)
+    add_answers_options(parser, "rows that the answers are to; without it BASE must hold them")
     parser.set_defaults(run=run)
 
 
@@ -79,15 +67,11 @@ def run(arguments: argparse.Namespace) -> int:
     broken = break_down(base.references, readings, _GROUPED, blind=beside, **options)
     groups = [one for one in broken if one.tells]
     failed = scores.reader_failures + sum(v.comparison.reader_failures for v in variants)
-    if arguments.json:
-        result = {
-            "base": {"name": str(arguments.base), "asked": asked, "scores": scores.to_dict()},
-            "variants": [variant.to_dict() for variant in variants],
-            "by": {one.name: one.to_dict() for one in groups},
-        }
-        text = json.dumps(result, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    else:
-        tables = [robustness_text(arguments.base.stem, scores, variants)]
-        text = "\n".join([*tables, *(breakdown_text(one) for one in groups)])
-    sys.stdout.write(text)
+    result = {
+        "base": {"name": str(arguments.base), "asked": asked, "scores": scores.to_dict()},
+        "variants": [variant.to_dict() for variant in variants],
+        "by": {one.name: one.to_dict() for one in groups},
+    }
+    table = robustness_text(arguments.base.stem, scores, variants)
+    tell(arguments, result, "\n".join([table, *(breakdown_text(one) for one in groups)]))
     return status(failed)

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stkit_bench.commands.loading import (
-    add_blind_options,
+    add_answers_options,
     add_bootstrap_options,
-    add_reader_options,
     blind,
     bootstrap,
     load,
     opened,
     read,
     status,
+    tell,
 )
 
 if TYPE_CHECKING:
@@ -42,25 +40,17 @@ def add_parser(subparsers: Any) -> None:
     )
     parser.add_argument("file", metavar="FILE", type=Path, help="JSONL file of answers")
     parser.add_argument(
-        "--references",
-        type=Path,
-        metavar="ROWS",
-        help="rows that the answers are to: JSONL, Parquet, or a folder of Parquet files",
-    )
-    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    parser.add_argument("--out", type=Path, metavar="FILE", help="write the scores as JSON here")
-    parser.add_argument(
         "--published", action="store_true", help="print the papers' rows beside the scores"
     )
-    add_bootstrap_options(parser)
-    add_blind_options(parser)
-    add_reader_options(parser)
+    add_answers_options(
+        parser, "rows that the answers are to: JSONL, Parquet, or a folder of Parquet files"
+    )
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Score the file; print and write what was asked for."""
-    from stkit_bench.files import FileError, write_text
+    from stkit_bench.files import FileError
     from stkit_bench.scoring import score
 
     answers = load(arguments.file, arguments.references)
@@ -74,10 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
                 raise
             raise FileError(arguments.references or arguments.file, str(error)) from error
         result = _result(scores, reader, beside)
-    text = json.dumps(result, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    if arguments.out is not None:
-        write_text(arguments.out, text)
-    sys.stdout.write(text if arguments.json else _text(scores, reader, beside, arguments))
+    tell(arguments, result, _text(scores, reader, beside, arguments))
     return status(scores.reader_failures)
 
 
