@@ -88,6 +88,8 @@ def _light_rows(source: Source, rows: Any, asked: int | None) -> pa.Table:
         light = source.records.select_columns(list(_COLUMNS)).select(rows)  # type: ignore[attr-defined]
         found: pa.Table = light.with_format("arrow")[:]
         return found
+    if source.config.held_out:
+        return _light_rows(source, source.kept[:asked], asked)
     where = source.config.where
     light = source._load(streaming=True).select_columns(list(dict.fromkeys([*_COLUMNS, *where])))
     taken, n = [], 0

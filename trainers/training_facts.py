@@ -117,7 +117,7 @@ def write(facts: Facts, state: Any, args: SftArguments) -> None:
 def write_for(facts: Facts, folder: Path) -> None:
     """Write facts beside weights that they hold for."""
     whole = {**facts, "weights": weights_digest(folder)}
-    text = json.dumps(whole, indent=2, ensure_ascii=False, allow_nan=False, sort_keys=True)
+    text = json.dumps(whole, indent=2, ensure_ascii=False, allow_nan=False)
     write_text(folder / FACTS, text + "\n")
 
 

@@ -364,6 +364,23 @@ def test_a_stream_gives_the_same_facts(rows: Path) -> None:
     assert again[0]["rows"] == mapped["rows"]
 
 
+@pytest.mark.parametrize(
+    "other", [{"where": {"task": ["traveled_distance"]}}, {"held_out": 0.5}, {"count": 4}]
+)
+def test_a_part_of_a_source_is_counted_alike_in_a_stream(
+    tmp_path: Path, other: dict[str, Any]
+) -> None:
+    rows = [material.row(k, task=("traveled_distance", "traveling_speed")[k % 2]) for k in range(8)]
+    material.write_rows(tmp_path / "stkit", rows)
+    mixture = Mixture([SourceConfig("streets", "stkit", **other)], tmp_path)
+    (streamed,) = taken_data.taken(mixture, streaming=True)
+    assert streamed["samples"] == streamed["rows"]["nuscenes"]["samples"] == 4
+    (mapped,) = taken_data.taken(mixture, streaming=False)
+    assert mapped["samples"] == 4
+    if "count" not in other:  # a stream takes the first ones, not any
+        assert streamed["rows"] == mapped["rows"]
+
+
 def test_a_changed_source_has_another_digest(tmp_path: Path) -> None:
     material.write_all(tmp_path)
 
