@@ -7,10 +7,12 @@ makes the same batches as one that was not, so its answers are the same.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from typing import TypeAlias
 
-__all__ = ["plan", "share"]
+__all__ = ["Batch", "plan", "share"]
 
-Batch = tuple[int, ...]
+#: Places of questions in the bench.
+Batch: TypeAlias = tuple[int, ...]
 
 
 def plan(n_frames: Sequence[int], batch_size: int) -> list[Batch]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -15,8 +14,8 @@ from numpy.typing import NDArray
 from stkit_datasets.errors import StkitError
 
 __all__ = [
-    *("FramesError", "chosen_frames", "depth_frames", "depth_paths", "digest_of_sizes", "draw"),
-    *("evenly", "file_times_s"),
+    *("FramesError", "chosen_frames", "depth_frames", "depth_paths", "draw", "evenly"),
+    "file_times_s",
 ]
 
 #: Depth pictures of 16 bits count millimetres; what is shown gets darker up to this depth.
@@ -122,15 +121,6 @@ def depth_frames(folder: Path, row: Mapping[str, Any], places: Sequence[int]) ->
     if len(sizes) > 1:
         raise FramesError(f"{paths[0].parent}: depth pictures differ in size: {sorted(sizes)}")
     return np.repeat(np.stack(pictures)[..., None], 3, axis=3)
-
-
-def digest_of_sizes(root: Path, paths: Iterable[Path]) -> str:
-    """Return 16 hexadecimal digits of the names below ``root`` and the sizes of files."""
-    told = hashlib.sha256()
-    for path in paths:
-        size = path.stat().st_size if path.is_file() else -1
-        told.update(f"{path.relative_to(root).as_posix()} {size}\n".encode())
-    return told.hexdigest()[:16]
 
 
 def file_times_s(path: Path) -> list[float]:

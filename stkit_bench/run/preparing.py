@@ -7,6 +7,8 @@ In threads where the model is elsewhere and this process only waits for it.
 
 from __future__ import annotations
 
+import threading
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -14,12 +16,16 @@ from queue import SimpleQueue
 from typing import Any
 
 from stkit_bench.models.base import Failure, Model, Request
+from stkit_bench.run.batches import Batch
 from stkit_bench.run.drafts import Questions
 from stkit_bench.run.processes import Forked, can_fork
 from stkit_bench.run.settings import RunError
 from stkit_datasets.errors import StkitError
 
 __all__ = ["Asked", "Prepared", "Preparer", "Workers"]
+
+#: At least so many batches are prepared ahead of those being answered.
+_AHEAD = 2
 
 
 @dataclass(frozen=True)
@@ -82,38 +88,48 @@ class Prepared:
 
 
 class Preparer:
-    """Prepares batches of one run ahead; workers start when it is made.
+    """Prepares the batches of one run ahead, and begins with the first when it is made.
 
     Args:
         model: for whom.
         questions: from where.
         workers: how many, and of which kind.
-        n_batches: how many will be prepared.
+        batches: places of questions.
+
+    Attributes:
+        ahead: how many batches are to be prepared or answered at any time.
 
     Raises:
         RunError: processes are wanted where there are none.
     """
 
     def __init__(
-        self, model: Model, questions: Questions, workers: Workers, n_batches: int
+        self, model: Model, questions: Questions, workers: Workers, batches: Sequence[Batch]
     ) -> None:
-        self.workers = workers
+        self.ahead = model.concurrency + max(_AHEAD, workers.preparing)
         self._model, self._questions = model, questions
+        self._left = deque(batches)
+        self._begun: deque[Future[Prepared]] = deque()
+        self._n_to_come, self._lock = len(batches), threading.Lock()
         self._forked: list[Forked] = []
         self._idle: SimpleQueue[Forked] = SimpleQueue()
         if workers.in_processes(model):
             # Before any thread of this run is there: a fork copies the locks that others hold.
-            for _ in range(min(workers.preparing, n_batches)):
+            for _ in range(min(workers.preparing, len(batches))):
                 self._forked.append(Forked(self._prepare))
                 self._idle.put(self._forked[-1])
         self._threads = ThreadPoolExecutor(workers.preparing, "prepare")
+        for _ in range(min(self.ahead, len(batches))):
+            self._begin()
 
-    def submit(self, places: Sequence[int]) -> Future[Prepared]:
-        """Begin with the questions at these places.
+    def take(self) -> Future[Prepared]:
+        """Return the next batch, to come.
 
         The future raises ``RunError`` where a question cannot be put or a process has died.
         """
-        return self._threads.submit(self._elsewhere if self._forked else self._prepare, places)
+        if not self._begun:
+            self._begin()
+        return self._begun.popleft()
 
     def cancel(self) -> None:
         """Begin with no more."""
@@ -122,18 +138,32 @@ class Preparer:
     def close(self) -> None:
         """Wait for what was begun and end the workers."""
         self._threads.shutdown(cancel_futures=True)
+        self._dismiss()
         while self._forked:
-            self._forked.pop().stop()
+            self._forked.pop().close()
 
-    def _elsewhere(self, places: Sequence[int]) -> Prepared:
+    def _begin(self) -> None:
+        work = self._elsewhere if self._forked else self._prepare
+        self._begun.append(self._threads.submit(work, self._left.popleft()))
+
+    def _elsewhere(self, places: Batch) -> Prepared:
         process = self._idle.get()
         try:
             found: Prepared = process.call(places)
         finally:
             self._idle.put(process)
+        with self._lock:
+            self._n_to_come -= 1
+            if not self._n_to_come:
+                # They end while the last batches are answered.
+                self._dismiss()
         return found
 
-    def _prepare(self, places: Sequence[int]) -> Prepared:
+    def _dismiss(self) -> None:
+        for process in self._forked:
+            process.dismiss()
+
+    def _prepare(self, places: Batch) -> Prepared:
         drafts = [self._questions.draft(place) for place in places]
         requests: list[Request] = []
         lost: dict[int, Failure] = {}

@@ -84,10 +84,13 @@ class Forked:
             raise error
         return found
 
-    def stop(self) -> None:
-        """End the process."""
-        with suppress(BrokenPipeError):  # it has died
+    def dismiss(self) -> None:
+        """Let the process end when it has nothing to do; it is not called again."""
+        with suppress(BrokenPipeError):  # it has ended already
             _send(self._asked, None)
+
+    def close(self) -> None:
+        """End the process, dismissed before, and wait for that."""
         self._asked.close()
         self._told.close()
         self._process.join(_PATIENCE_S)

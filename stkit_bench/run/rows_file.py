@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import bisect
 import hashlib
-import json
 import os
 import threading
 from collections import OrderedDict
@@ -16,12 +15,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from stkit_bench.files import FileError, read_jsonl
+from stkit_bench.run.digests import digest_of_columns, shortened
 
 __all__ = ["RowsFile"]
 
 _GROUPS_KEPT = 4
-_ROWS_AT_ONCE = 1000
-_DIGITS = 16
 #: What decides a question and its answer's line beside boxes and video.
 _DECIDING = (
     *("id", "source", "scene_id", "clip_id", "camera", "task", "question", "answer", "prompt"),
@@ -108,28 +106,34 @@ class RowsFile:
             videos: ``bytes`` reads all of them; ``sizes`` takes the sizes of the files and of the
                 row groups they lie in; ``none`` leaves them out.
         """
-        found = {"texts": self._light(places, _DECIDING), "boxes": self._light(places, _BOXES)}
+        found: dict[str, str | None] = {
+            "texts": self._light(places, _DECIDING),
+            "boxes": self._light(places, _BOXES),
+        }
         if videos == "none":
             return {**found, "videos": None}
         told = hashlib.sha256()
         for place in places:
-            told.update(self._video_bytes(place) if videos == "bytes" else self._video_size(place))
-        return {**found, "videos": told.hexdigest()[:_DIGITS]}
+            if videos == "bytes":
+                for part in self._video_bytes(place):
+                    told.update(part)
+            else:
+                told.update(self._video_size(place))
+        return {**found, "videos": shortened(told)}
 
     def _light(self, places: Sequence[int], names: Sequence[str]) -> str:
         present = [name for name in names if name in self._table.column_names]
-        rows = self._table.select(present).take(pa.array(places, pa.int64()))
-        told = hashlib.sha256()
-        for batch in rows.to_batches(_ROWS_AT_ONCE):
-            told.update(json.dumps(batch.to_pylist(), sort_keys=True).encode())
-        return told.hexdigest()[:_DIGITS]
+        return digest_of_columns(self._table.select(present).take(pa.array(places, pa.int64())))
 
-    def _video_bytes(self, place: int) -> bytes:
-        video = self.video(place)
+    def _video_bytes(self, place: int) -> tuple[bytes, Any]:
+        """Return how long a row's video is, and it."""
+        video = None if self._videos is None else self._videos.buffer(place)
+        if video is None:
+            video = self.video(place)
         if isinstance(video, Path):
             # A file that is missing fails its own question when it is asked, and no other.
             video = video.read_bytes() if video.is_file() else None
-        return b"none" if video is None else b"%d " % len(video) + video
+        return (b"none ", b"") if video is None else (b"%d " % len(video), video)
 
     def _video_size(self, place: int) -> bytes:
         if self._videos is not None and self._videos.present:
@@ -181,8 +185,18 @@ class _ParquetVideos:
         self.present = all("video" in file.schema_arrow.names for file in self._opened)
 
     def cell(self, place: int) -> Any:
-        if not self.present:
+        """Return a row's video as it lies in the file: bytes, path, or both."""
+        return None if not self.present else self._scalar(place).as_py()
+
+    def buffer(self, place: int) -> Any:
+        """Return the bytes of a row's video without a copy; None where they are not in the file."""
+        scalar = self._scalar(place) if self.present else None
+        if scalar is None or not scalar.is_valid or not pa.types.is_struct(scalar.type):
             return None
+        data = scalar.get("bytes")
+        return data.as_buffer() if data is not None and data.is_valid else None
+
+    def _scalar(self, place: int) -> Any:
         if self._process != os.getpid():
             # After a fork: what was open, and a lock that was held, belong to the other process.
             self._open()
@@ -195,7 +209,7 @@ class _ParquetVideos:
                     self._kept.popitem(last=False)
             self._kept.move_to_end(number)
             column = self._kept[number]
-        return column[place - self._starts[number]].as_py()
+        return column[place - self._starts[number]]
 
     def group_size(self, place: int) -> int:
         """Return the bytes of the videos of a row's group."""

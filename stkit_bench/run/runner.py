@@ -21,9 +21,6 @@ from stkit_datasets._version import __version__
 
 __all__ = ["RunSummary", "Workers", "run"]
 
-#: At least so many batches are prepared ahead of those being answered.
-_AHEAD = 2
-
 
 @dataclass(frozen=True)
 class RunSummary:
@@ -80,33 +77,45 @@ def run(
         ModelError: no question can be answered. What was answered is kept.
     """
     workers, started = workers or Workers(), time.perf_counter()
-    settings = {"model": dict(model.settings()), "questions": dict(questions.settings())}
-    if workers.rank == 0:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        heads = {"stkit_version": __version__, "settings_hash": fingerprint(settings)}
-        claim_settings(out, settings, {**heads, **(told or {})})
-    workers.meet()
-    kept = read_kept(out)
-    strangers = kept.keys() - set(questions.ids)
-    if strangers:
-        raise RunError(f"{out}: answers {min(strangers)!r}, which is not among the questions")
-    workers.meet()
+    kept, ids = read_kept(out), questions.ids
     answered = {name: line for name, line in kept.items() if line["error"] is None}
-    missing = {n for n, name in enumerate(questions.ids) if name not in answered}
-    batches = plan([questions.n_frames(n) for n in range(len(questions.ids))], model.batch_size)
-    tally = Tally(budget or Budget())
-    tally.add(answered.values())
+    missing = {n for n, name in enumerate(ids) if name not in answered}
+    batches = plan([questions.n_frames(n) for n in range(len(ids))], model.batch_size)
     mine = share(batches, missing, workers.rank, workers.world_size)
     # Its processes start before the file is opened: its lock would live as long as they do.
-    preparer = Preparer(model, questions, workers, len(mine))
-    with closing(preparer), closing(AnswersFile(out, workers.rank)) as file:
-        job = _Job(model, preparer, file, fingerprint(settings), tally, max_failures_in_a_row)
-        job.ask(mine, progress)
+    with closing(Preparer(model, questions, workers, mine)) as preparer:
+        settings_hash = _claim(out, model, questions, told or {}, first=workers.rank == 0)
+        strangers = kept.keys() - set(ids)
+        if strangers:
+            raise RunError(f"{out}: answers {min(strangers)!r}, which is not among the questions")
+        # Nobody writes before everybody has read.
         workers.meet()
-        if workers.rank == 0:
-            file.finish(questions.ids)
+        tally = Tally(budget or Budget())
+        tally.add(answered.values())
+        with closing(AnswersFile(out, workers.rank)) as file:
+            job = _Job(model, preparer, file, settings_hash, tally, max_failures_in_a_row)
+            job.ask(mine, progress)
+            workers.meet()
+            if workers.rank == 0:
+                file.finish(ids)
     workers.meet()
-    return _summary(job, read_kept(out), len(questions.ids), time.perf_counter() - started)
+    return _summary(job, read_kept(out), len(ids), time.perf_counter() - started)
+
+
+def _claim(
+    out: Path, model: Model, questions: Questions, told: Mapping[str, Any], first: bool
+) -> str:
+    """Return the digest of what decides the answers; the first process also holds it to the file.
+
+    It reads all videos once, while the first batches are prepared.
+    """
+    settings = {"model": dict(model.settings()), "questions": dict(questions.settings())}
+    settings_hash = fingerprint(settings)
+    if first:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        heads = {"stkit_version": __version__, "settings_hash": settings_hash}
+        claim_settings(out, settings, {**heads, **told})
+    return settings_hash
 
 
 @dataclass
@@ -129,18 +138,17 @@ class _Job:
         from tqdm import tqdm
 
         n = sum(map(len, batches))
-        ahead = self.model.concurrency + max(_AHEAD, self.preparer.workers.preparing)
         asking = ThreadPoolExecutor(self.model.concurrency, "ask")
         bar = tqdm(total=n, unit="question", disable=None if progress else True)
         try:
             for batch in batches:
-                self._collect(bar, until=ahead - 1)
+                self._collect(bar, until=self.preparer.ahead - 1)
                 if self.stopped is None and not self.tally.allows(sum(self._flying.values())):
                     self.stopped = "the budget is used up"
                 if self.stopped is not None:
                     break
-                prepared = self.preparer.submit(batch)
-                self._flying[asking.submit(self._answer, prepared)] = len(batch)
+                coming = self.preparer.take()
+                self._flying[asking.submit(self._answer, coming)] = len(batch)
             self._collect(bar, until=0)
             if self._error is not None:
                 raise self._error

@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from stkit_bench.run.digests import digest_of_sizes
 from stkit_bench.run.drafts import Draft, DraftTurn, Slot
 from stkit_bench.run.frames import (
     FramesError,
     chosen_frames,
     depth_frames,
     depth_paths,
-    digest_of_sizes,
     draw,
 )
 from stkit_bench.run.put import Put, frame_places, put

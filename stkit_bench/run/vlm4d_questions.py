@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from stkit_bench.run.digests import digest_of_sizes
 from stkit_bench.run.drafts import Draft, DraftTurn, Slot
-from stkit_bench.run.frames import FramesError, digest_of_sizes, evenly, file_times_s
+from stkit_bench.run.frames import FramesError, evenly, file_times_s
 from stkit_bench.run.settings import RunError
 from stkit_bench.vlm4d.items import Item
 from stkit_bench.vlm4d.prompt_forms import FORMS, prompts

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -241,12 +241,17 @@ def test_nobody_who_prepares_is_refused() -> None:
 # --- values through a pipe -------------------------------------------------------------------
 
 
-def returned(value: Any) -> Any:
-    process = Forked(lambda _: value)
+def called(function: Callable[[Any], Any]) -> Any:
+    process = Forked(function)
     try:
         return process.call(0)
     finally:
-        process.stop()
+        process.dismiss()
+        process.close()
+
+
+def returned(value: Any) -> Any:
+    return called(lambda _: value)
 
 
 def test_arrays_come_back_whole_and_writable() -> None:
@@ -276,11 +281,9 @@ def test_a_mistake_in_the_code_comes_back_with_its_place() -> None:
     def mistaken(_: object) -> None:
         raise KeyError("colour")
 
-    process = Forked(mistaken)
     with pytest.raises(KeyError, match="colour") as caught:
-        process.call(0)
+        called(mistaken)
     assert "in mistaken" in "".join(caught.value.__notes__)
-    process.stop()
 
 
 def test_an_error_that_cannot_be_sent_is_told() -> None:
@@ -290,17 +293,16 @@ def test_an_error_that_cannot_be_sent_is_told() -> None:
     def failing(_: object) -> None:
         raise Local("the inner one")
 
-    process = Forked(failing)
     with pytest.raises(RuntimeError, match="Local: the inner one"):
-        process.call(0)
-    process.stop()
+        called(failing)
 
 
 def test_an_interrupt_is_left_to_the_first_process() -> None:
-    process = Forked(lambda _: os.kill(os.getpid(), signal.SIGINT))
-    assert process.call(0) is None
-    assert process.call(0) is None
-    process.stop()
+    def interrupted(_: object) -> str:
+        os.kill(os.getpid(), signal.SIGINT)
+        return "still here"
+
+    assert called(interrupted) == "still here"
 
 
 def test_many_threads_of_the_first_process_do_not_hold_up_a_fork() -> None:

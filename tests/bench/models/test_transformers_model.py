@@ -226,7 +226,7 @@ def test_two_processes_write_the_file_of_one(tiny: Path, tmp_path: Path) -> None
         env={**os.environ, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
         check=False,
     )
     assert ran.returncode == 0, ran.stderr[-2000:]
