@@ -201,7 +201,8 @@ def from_settings(args: Any) -> Push | None:
         )
     if not args.hub_model_id:
         raise ConfigError("push_to_hub needs hub_model_id: ORG/NAME")
-    hub._token(hub.DEFAULT_TOKEN_ENV)
+    if args.process_index == 0:
+        hub._token(hub.DEFAULT_TOKEN_ENV)
     return Push(Path(args.output_dir), args.hub_model_id, private=bool(args.hub_private_repo))
 
 
@@ -209,10 +210,13 @@ def check_before_training(facts: training_facts.Facts, model_args: Any) -> None:
     """Refuse before the work what could not be published after it.
 
     Raises:
-        ConfigError: the licence cannot be told, or the adapter's base model is a folder.
+        ConfigError: the licence or the base model's commit cannot be told, or an adapter's base
+            model is a folder.
     """
     try:
         derive(parts_of(facts))
+        if facts["base"]["revision"] is None:
+            raise ConfigError("the commit of the base model is not in the cache of the Hub")
         if model_args.use_peft and facts["base"]["kind"] != "hub":
             raise ConfigError("an adapter of a base model in a folder has to be merged first")
     except ConfigError as error:

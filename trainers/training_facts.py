@@ -150,6 +150,10 @@ NEEDED: dict[str, type | tuple[type, ...]] = {
     "base.revision": str,
     "base.random_weights": bool,
     "recipe.learning_rate": float,
+    "recipe.lr_scheduler_type": str,
+    "recipe.optim": str,
+    "recipe.bf16": bool,
+    "recipe.mixture_seed": int,
     "recipe.global_batch_size": int,
     "recipe.max_frames": int,
     "recipe.seed": int,
@@ -179,11 +183,12 @@ def _check(facts: Facts, where: str) -> None:
     if not isinstance(sources, list) or not sources:
         raise FactsError(f"{where}: the fact sources is missing")
     for number, source in enumerate(sources):
-        for key in ("name", "format", "place"):
-            if not isinstance(source.get(key), str):
+        for key, type_ in (("name", str), ("format", str), ("place", str), ("samples", int)):
+            if not isinstance(source.get(key), type_):
                 raise FactsError(f"{where}: the fact sources[{number}].{key} is missing")
-        if not isinstance(source.get("samples"), int):
-            raise FactsError(f"{where}: the fact sources[{number}].samples is missing")
+        for key in ("data_set", "at_most", "revision", "digest"):
+            if key not in source:
+                raise FactsError(f"{where}: the fact sources[{number}].{key} is missing")
         if source["format"] == "stkit" and not source.get("rows"):
             raise FactsError(f"{where}: the fact sources[{number}].rows is missing")
     if facts["base"].get("earlier") is not None:

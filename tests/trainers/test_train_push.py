@@ -89,7 +89,7 @@ def train(rows: Path, base: Path, tmp_path_factory: pytest.TempPathFactory) -> T
             "use_cpu": True,
             "bf16": False,
             "gradient_checkpointing": False,
-            "max_steps": 6,
+            "max_steps": 4,
             "per_device_train_batch_size": 2,
             "global_batch_size": 4,
             "learning_rate": 1e-2,
@@ -336,6 +336,13 @@ def test_a_fact_that_is_missing_is_named(copy: Path, fact: str) -> None:
     del (facts[section] if key else facts)[key or section]
     path.write_text(json.dumps(facts))
     with pytest.raises(training_facts.FactsError, match=f"the fact {fact} is missing"):
+        training_facts.read(copy)
+
+
+@pytest.mark.parametrize("fact", ["samples", "digest", "rows"])
+def test_a_fact_of_a_source_that_is_missing_is_named(copy: Path, fact: str) -> None:
+    rewrite(copy / "training_facts.json", lambda facts: facts["sources"][0].pop(fact))
+    with pytest.raises(training_facts.FactsError, match=rf"fact sources\[0\].{fact} is missing"):
         training_facts.read(copy)
 
 
@@ -703,6 +710,12 @@ def test_a_server_that_repeats_the_token_does_not_get_it_printed(
     printed = capsys.readouterr()
     assert "the token in MY_TOKEN is not valid" in printed.err
     assert wrong not in printed.err + printed.out
+
+
+def test_a_hub_that_cannot_be_reached(trained: Path, hub: FakeHub) -> None:
+    with pytest.raises(PushError, match=r"could not be reached .* run the command again") as caught:
+        push.push(push.Push(trained, NAME, endpoint="http://127.0.0.1:9"))
+    assert TOKEN not in str(caught.value)
 
 
 def test_without_a_token_nothing_is_tried(
