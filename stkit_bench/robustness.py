@@ -32,6 +32,13 @@ _FLAGS = {
     ("video", True): "with video",
     ("video", False): "without video",
 }
+#: What is told of files by a hash, with the part of the rows that differs.
+_FILES = {
+    "rows": "other {}",
+    "wording": "other sentences",
+    "shot_rows": "other training rows",
+    "depth_pictures": "other depth images",
+}
 
 
 @dataclass(frozen=True)
@@ -96,16 +103,19 @@ def settings_text(settings: Mapping[str, Any], base: Mapping[str, Any]) -> str:
     if not settings or not base:
         return ""
     told = []
-    for name, _, value in differences(base, settings):
-        if (name, value) in _FLAGS:
+    for name, before, value in differences(base, settings):
+        whole, _, part = name.rpartition(".")
+        if (whole or name) in _FILES:
+            # A file that only one of the two uses follows from another setting.
+            if None not in (before, value):
+                told.append(_FILES[whole or name].format(part))
+        elif (name, value) in _FLAGS:
             told.append(_FLAGS[name, value])
         elif name in _NAMES:
             told.append(_NAMES[name].format("all" if value is None else value))
-        elif name == "rows":
-            told.append("other rows")
         else:
             told.append(f"{name} {json.dumps(value)}")
-    return ", ".join(told)
+    return ", ".join(dict.fromkeys(told))
 
 
 def robustness(

@@ -92,11 +92,11 @@ def comparison_text(
         )
         for name, difference in named.items()
     ]
-    ways = f"{'all' if comparison.exact else 'random'} {comparison.n_flips:,}"
+    kind = "possible" if comparison.exact else "random"
     lines = [
         f"{comparison.n} questions on {comparison.n_clusters} scene windows, accuracy in percent, "
-        f"{comparison.level:.0%} intervals and p-values of the difference from {ways} exchanges of "
-        "the two in whole scene windows",
+        f"{comparison.level:.0%} intervals and p-values of the difference from "
+        f"{comparison.n_flips:,} {kind} exchanges of the two in whole windows",
         "",
         *columns(rows, right=(1, 2, 3, 4, *range(7, 7 + len(beside)))),
     ]

@@ -23,7 +23,7 @@ def breakdown_text(breakdown: Breakdown) -> str:
     """Return one attribute's groups as a table: average, chance and baselines, then each task."""
     beside = list(next(iter(breakdown.groups.values())).blind)
     tasks = [task for task in map(str, TASKS) if _has(breakdown, task)]
-    heads = (*("n", "windows", "tasks", "coverage", "average %", ""), *beside)
+    heads = (*("n", "scene windows", "tasks", "coverage", "average %", ""), *beside)
     rows: list[tuple[str, ...]] = [
         (breakdown.head, *heads, *(_SHORT[task] for task in tasks)),
     ]
@@ -44,7 +44,6 @@ def breakdown_text(breakdown: Breakdown) -> str:
         )
     right = (*range(1, 6), *range(7, len(rows[0])))
     lines = columns(rows, right=right)
-    lines.append("windows: scene windows, the stretches of a scene that the questions are about")
     different = {group.scores.average_over for group in breakdown.groups.values()}
     if len(different) > 1:
         lines.append("the averages are over different tasks, and do not compare across groups")

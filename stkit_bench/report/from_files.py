@@ -25,6 +25,10 @@ from stkit_datasets._version import __version__
 
 __all__ = ["PageOptions", "report_data"]
 
+_SIMULATED = (
+    "Some or all of these questions are about simulated scenes. Scores on them say nothing about "
+    "how well a model judges real video."
+)
 _PUBLISHED = ("stkit_bench_v1", "stkit_bench_v2")
 #: What a card shows, and so what the rows must hold.
 _SHOWN = (
@@ -105,9 +109,11 @@ def report_data(
         Paired(runs[0].name, other.name, compare(references, readings[0], read, **boot))
         for other, read in zip(runs[1:], readings[1:], strict=True)
     )
+    sources = sorted({str(name) for name in rows.column("source")})
     return ReportData(
         title=options.title,
-        facts=_facts(data, rows, reader),
+        notice=_SIMULATED if "simulation" in sources else None,
+        facts=_facts(data, rows, sources, reader),
         runs=tuple(runs),
         questions=_questions(rows, runs, options),
         published=tuple(published.table(name) for name in _PUBLISHED),
@@ -196,8 +202,9 @@ def _asked(path: Path) -> dict[str, tuple[tuple[str, str], ...]]:
     return found
 
 
-def _facts(data: Path, rows: RowsFile, reader: Reader) -> tuple[tuple[str, str], ...]:
-    sources = sorted({str(name) for name in rows.column("source")})
+def _facts(
+    data: Path, rows: RowsFile, sources: Sequence[str], reader: Reader
+) -> tuple[tuple[str, str], ...]:
     windows = list(zip(rows.column("source"), rows.column("clip_id"), strict=True))
     facts = [("Scene windows", f"{len(set(windows)):,}")]
     if "camera" in rows.columns:

@@ -153,12 +153,21 @@ def test_robustness_compares_each_way_of_asking_with_the_first(tmp_path, capsys)
         ({"paraphrased": True}, "paraphrased"),
         ({"boxes": False, "shots": 3}, "without boxes, 3 examples"),
         ({"rows": "other"}, "other rows"),
+        ({"rows": {"texts": "x", "boxes": "z", "videos": None}}, "other rows"),
+        ({"wording": "z", "shots": 1, "shot_rows": {"texts": "t"}}, "1 examples, other sentences"),
         ({}, ""),
     ],
 )
 def test_a_way_of_asking_in_words(change, words):
     base = {"fps": 2.0, "paraphrased": False, "boxes": True, "shots": 0, "rows": "x"}
+    base |= {"wording": "y", "shot_rows": None}
     assert settings_text({**base, **change}, base) == words
+
+
+def test_the_part_of_the_rows_that_differs_is_named():
+    base = {"rows": {"texts": "x", "boxes": "y", "videos": "v"}}
+    lower = {"rows": {"texts": "x", "boxes": "z", "videos": "w"}}
+    assert settings_text(lower, base) == "other boxes, other videos"
 
 
 def test_no_record_of_how_it_was_asked_is_no_error(tmp_path):
