@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,17 +10,29 @@ import numpy as np
 from stkit_datasets.pseudo_labels.factors import Factors, UncertaintyTable
 from stkit_datasets.pseudo_labels.interfaces import FloatArray
 from stkit_datasets.pseudo_labels.question_errors import MEASURED, QuestionErrors
-from stkit_datasets.tasks.names import TASKS
+from stkit_datasets.tasks.names import TASKS, Task
 from stkit_datasets.uncertainty import ANGLES
 
 NORMAL_SHARES = (0.6827, 0.9545)
 """Shares of a normal distribution within one and two standard deviations."""
-MIN_QUESTIONS = 50
+MIN_QUESTIONS = 40
 """A task with fewer questions of known error keeps the factors it had."""
 KEPT_SHARES = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2)
 _DEGREES_OF_FREEDOM = 4.0
 """Of Student's distribution, whose tails some errors have."""
 _ROUNDS = 6
+_STANDING_M = 0.7
+_STANDING_MPS = 0.15
+"""What moves less over a run counts as standing: 0.7 m, or as little in five seconds."""
+_UNITS: Mapping[Task, str] = {
+    Task.TRAVELED_DISTANCE: "%",
+    Task.TRAVELING_SPEED: "%",
+    Task.MOVEMENT_DIRECTION: "deg",
+    Task.DIRECTION_TIMESTAMP: "deg",
+    Task.TRAVELED_DISTANCE_COMPARISON: "m",
+    Task.TRAVELING_SPEED_COMPARISON: "m/s",
+    Task.MOVEMENT_DIRECTION_COMPARISON: "deg",
+}
 
 
 @dataclass(frozen=True)
@@ -53,8 +65,9 @@ class RiskCurve:
         name: the task.
         unit: of the errors.
         kept: shares that are kept, the greatest first.
-        errors: mean error of each share.
-        wrong: share of wrong answers of each; empty where answers are no choices.
+        errors: mean error of each share; of distances and speeds relative to the truth, without
+            objects that stand, of which there is no relative error.
+        wrong: share of wrong answers of each; empty where answers are intervals.
     """
 
     name: str
@@ -147,41 +160,40 @@ def _coverage(name: str, off: FloatArray) -> Coverage:
 def risk_curves(errors: QuestionErrors, table: UncertaintyTable) -> list[RiskCurve]:
     """Leave out the most uncertain questions of each task, and see what the others' errors are.
 
-    Distances and speeds are sorted by their uncertainty relative to the answer, and their errors
-    are relative to the truth; others by the uncertainty itself.
+    Distances and speeds are sorted by their uncertainty relative to the answer, others by the
+    uncertainty itself.
     """
     sigmas, use = errors.sigmas(table), known(errors)
     curves = []
     for task in TASKS:
         own = np.flatnonzero(use & (errors.tasks == str(task)))
-        if task in MEASURED:
-            own = own[np.abs(errors.true[own]) > 0]
         if not len(own):
             continue
-        off, unit = np.abs(errors.errors[own]), "m"
-        order = sigmas[own]
+        off, order = np.abs(errors.errors[own]), sigmas[own]
         if task in MEASURED:
-            off, order, unit = off / errors.true[own], order / errors.predicted[own], "%"
-            off = 100 * off
+            order = order / errors.predicted[own]
+            off = _relative(off, errors.true[own], task)
         elif task in ANGLES:
-            off, unit = np.degrees(off), "deg"
-        elif "speed" in str(task):
-            unit = "m/s"
+            off = np.degrees(off)
         ranked = np.argsort(order, kind="stable")
         counts = [max(1, round(share * len(own))) for share in KEPT_SHARES]
         wrong = errors.wrong[own][ranked]
-        curves.append(
-            RiskCurve(
-                name=str(task),
-                unit=unit,
-                kept=KEPT_SHARES,
-                errors=tuple(float(off[ranked[:count]].mean()) for count in counts),
-                wrong=tuple(float(wrong[:count].mean()) for count in counts)
-                if np.isfinite(wrong).all()
-                else (),
-            )
-        )
+        means = [_mean(off[ranked[:count]]) for count in counts]
+        shares = [float(wrong[:count].mean()) for count in counts]
+        told = tuple(shares) if np.isfinite(wrong).all() else ()
+        curves.append(RiskCurve(str(task), _UNITS[task], KEPT_SHARES, tuple(means), told))
     return curves
+
+
+def _relative(off: FloatArray, true: FloatArray, task: Task) -> FloatArray:
+    """(Q,) errors in percent of the truth; NaN where the object stands."""
+    moves = true > (_STANDING_M if task == Task.TRAVELED_DISTANCE else _STANDING_MPS)
+    return np.where(moves, 100 * off / np.where(moves, true, 1.0), np.nan)
+
+
+def _mean(values: FloatArray) -> float:
+    known_values = values[np.isfinite(values)]
+    return float(known_values.mean()) if len(known_values) else 0.0
 
 
 def crossed(

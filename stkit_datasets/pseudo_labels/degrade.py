@@ -61,8 +61,8 @@ class Degradation:
     unit: float = 0.7
     drift: float = 0.012
     bend: float = 0.05
-    field: float = 0.06
-    object_flicker: float = 0.12
+    field: float = 0.054
+    object_flicker: float = 0.108
     object_bias: float = 0.04
     cell: float = 0.04
     rotation_deg: float = 0.08
@@ -74,7 +74,7 @@ class Degradation:
     metric_every_s: float = 1.0
     memory_s: float = 0.3
     edge_cells: int = 3
-    cut_share: float = 0.05
+    cut_share: float = 0.045
     switch_share: float = 0.15
     missing_share: float = 0.04
     dropped_frames: float = 0.02

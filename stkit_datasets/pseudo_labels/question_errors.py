@@ -30,6 +30,8 @@ MEASURED = (Task.TRAVELED_DISTANCE, Task.TRAVELING_SPEED)
 _MIN_TRUE_M = 0.05
 """A true displacement shorter than this has no direction."""
 _HOUR_RAD = math.pi / 6
+_RIGHT_SHARE = 0.25
+"""A quantity is right up to this share off the truth, as benchmark answers are [P2 4]."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,8 +45,9 @@ class QuestionErrors:
         true: (Q,) the same by the truth, over the same frames.
         from_positions: (Q,) its deviation to first order that comes from the centres.
         from_scale: (Q,) that comes from the clip's scale.
-        wrong: (Q,) whether the answer itself is another: the winner, the clock direction, same or
-            different; 0 or 1, NaN where the answer is a quantity or an interval.
+        wrong: (Q,) whether the answer is wrong: another winner or clock direction, same instead of
+            different, a quantity more than a quarter off the truth; 0 or 1, NaN where the answer
+            is an interval.
         clips: (Q,) number of the clip.
         keys: (Q,) what each is about, as of ``key_of``.
     """
@@ -199,7 +202,9 @@ def _turn(clip: Clip, question: Question) -> float:
 
 
 def _wrong(question: Question, predicted: float, true: float, config: RowConfig) -> float:
-    """1 where the truth has another answer, else 0; NaN where answers are no choices."""
+    """1 where the answer is wrong by the truth, else 0; NaN where answers are intervals."""
+    if question.task in MEASURED:
+        return float(abs(predicted - true) > _RIGHT_SHARE * true)
     if question.winner is not None:
         return float((predicted > 0) != (true > 0))
     if question.same is not None:

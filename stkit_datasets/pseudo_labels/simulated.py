@@ -131,16 +131,14 @@ def exact(
 def _segmentation(
     scene: Scene, bodies: InstanceMaps, width_px: int, height_px: int
 ) -> Segmentation:
-    t, n = len(bodies), len(scene.bodies)
-    keys = bodies.astype(np.int64) + (n + 1) * np.arange(t)[:, None, None] + 1
-    counts = np.bincount(keys.ravel(), minlength=t * (n + 1)).reshape(t, n + 1)[:, 1:]
+    n = len(scene.bodies)
+    counts = np.stack([np.bincount(frame.ravel() + 1, minlength=n + 1)[1:] for frame in bodies])
     found = counts >= MIN_CELLS
     seen = np.flatnonzero(found.any(axis=0))
-    number = np.full((t, n + 1), -1, dtype=np.int16)
+    # Last comes what is seen where there is no body, under index -1.
+    number = np.full((len(bodies), n + 1), -1, dtype=np.int16)
     number[:, seen] = np.where(found[:, seen], np.arange(len(seen), dtype=np.int16), -1)
-    instances: InstanceMaps = np.take_along_axis(
-        number, np.where(bodies < 0, n, bodies).reshape(t, -1).astype(np.int64), axis=1
-    ).reshape(bodies.shape)
+    instances = np.stack([own[frame] for own, frame in zip(number, bodies, strict=True)])
     categories = tuple(scene.bodies[i].model.category for i in seen)
     boxes = boxes_of(instances, len(seen), width_px, height_px)
     sure = np.where(np.isfinite(boxes[..., 0]), 0.9, np.nan)

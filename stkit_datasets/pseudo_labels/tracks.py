@@ -34,8 +34,6 @@ class TrackConfig:
         middle_px: deviation of the middle of a mask, in pixels.
         middle_share: the same as a share of the box's width and height.
         camera_m: deviation of the camera's position and pose in one frame, in metres.
-        independent_s: positions nearer to one another in time err alike, and count together as one
-            in this time: their covariances grow by as much as they are denser.
         max_gap_s: a gap between two positions that is longer ends a track.
         min_frames: a track with fewer positions is dropped.
         min_displacement_m: tracks that move less, by their ends, are not asked about and are
@@ -44,7 +42,8 @@ class TrackConfig:
             is dropped: it is another object, or several.
         min_whole_frames: a track that is seen whole in fewer frames is dropped.
         min_whole_share: the same as a share of its frames.
-        sigma_factor: what the smoother's deviations are multiplied by, from simulated scenes.
+        sigma_factor: what the smoother's deviations are multiplied by, from simulated scenes that
+            were labelled at 4 Hz.
         max_distance_sigma: a track whose traveled distance has a greater relative deviation is
             dropped.
     """
@@ -56,15 +55,14 @@ class TrackConfig:
     middle_px: float = 1.5
     middle_share: float = 0.05
     camera_m: float = 0.05
-    independent_s: float = 0.5
     max_gap_s: float = 1.0
     min_frames: int = 4
     min_displacement_m: float = 0.7
-    max_distance_sigma: float = 0.32
+    max_distance_sigma: float = 0.34
     max_height_off: float = 3.0
     min_whole_frames: int = 3
     min_whole_share: float = 0.3
-    sigma_factor: float = 2.2
+    sigma_factor: float = 3.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,7 +120,6 @@ def make_tracks(
         config.box,
     )
     points, covariances = _measured(geometry, segmentation, surface.points_m, distances, config)
-    covariances *= _repeats(timestamps_s, config.independent_s)
     dropped: Counter[str] = Counter()
     points = _whole_parts(points, covariances, timestamps_s, config, dropped)
     sizes = np.array([[p.length_m, p.width_m, p.height_m] for p in priors]).reshape(n, 3)
@@ -186,13 +183,6 @@ def _measured(
         np.eye(3) - outer
     )
     return points, covariances
-
-
-def _repeats(timestamps_s: FloatArray, independent_s: float) -> float:
-    """How many frames err as one."""
-    if len(timestamps_s) < 2:
-        return 1.0
-    return max(1.0, independent_s / float(np.median(np.diff(timestamps_s))))
 
 
 def _widened(geometry: Geometry, covariances: FloatArray, sigmas_m: FloatArray) -> FloatArray:
