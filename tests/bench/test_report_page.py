@@ -7,6 +7,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import run_rows
 from browser import Seen, probe
@@ -260,3 +262,22 @@ def test_everything_can_be_reached_by_keyboard(seen: Seen) -> None:
 def test_a_run_keeps_its_color_and_nothing_else_is_asked_for(seen: Seen) -> None:
     assert seen.found["colors"] == ["look-0", "look-1"]
     assert [path for path in seen.requests if path != "/favicon.ico"] == ["/", "/page"]
+
+
+def test_scene_windows_and_clips_are_counted_apart(
+    files: tuple[Path, Path, Path], tmp_path: Path
+) -> None:
+    data, first, _ = files
+    table = pq.read_table(data)
+    cameras = ["front" if n % 2 else "rear" for n in range(len(table))]
+    column = table.schema.get_field_index("camera")
+    moved = table.set_column(column, "camera", pa.array(cameras))
+    simulated = table.schema.get_field_index("source")
+    moved = moved.set_column(simulated, "source", pa.array(["simulation"] * len(table)))
+    pq.write_table(moved, tmp_path / "rows.parquet")
+    made = report_data(tmp_path / "rows.parquet", [first], RulesReader(), PageOptions())
+    assert {("Scene windows", "2"), ("Clips (one camera each)", "4")} <= set(made.facts)
+    assert "simulated" in (made.notice or "")
+    whole = report_data(data, [first], RulesReader(), PageOptions(n_resamples=0))
+    assert {("Scene windows", "2"), ("Clips (one camera each)", "2")} <= set(whole.facts)
+    assert whole.notice is None
