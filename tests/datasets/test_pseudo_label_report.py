@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
@@ -11,7 +12,10 @@ from stkit_datasets.cli import main
 from stkit_datasets.config import KinematicsConfig
 from stkit_datasets.pseudo_labels.backends.precomputed import write_geometry, write_semantics
 from stkit_datasets.pseudo_labels.collecting import clip_name
+from stkit_datasets.pseudo_labels.factors import read_table
 from stkit_datasets.pseudo_labels.files import read_pseudo_labels
+from stkit_datasets.pseudo_labels.judge import CRITERIA
+from stkit_datasets.pseudo_labels.samples import read_samples
 from stkit_datasets.pseudo_labels.simulated import exact
 from stkit_datasets.pseudo_labels.truth_report import match_tracks, truth_report, turned_onto
 from stkit_datasets.sources import open_source
@@ -75,6 +79,58 @@ def test_the_report_says_errors_by_distance_and_size_and_draws_paths(labelled, c
     lines = root.findall(".//{http://www.w3.org/2000/svg}polyline")
     assert len(lines) >= 2
     assert len(lines) % 2 == 0
+
+
+def test_the_report_holds_uncertainties_against_errors_and_draws_them(labelled, tmp_path, capsys):
+    table = tmp_path / "factors" / "own.json"
+    run = ["pseudo-label-report", str(labelled), *arguments(), "--fit-uncertainty", str(table)]
+    assert main(run) == 0
+    said = capsys.readouterr().out
+    for part in ("1 sigma", "of a normal distribution", "mean error of the surest", "this half"):
+        assert part in said
+    page = ElementTree.fromstring((labelled / "uncertainty.svg").read_text())
+    assert page.findall(".//{http://www.w3.org/2000/svg}polyline")
+    assert read_table(table).origin.startswith("simulation, train, ")
+    # Two short scenes have few questions: their tasks keep the factors that were there.
+    assert "too few questions, factors as before" in said
+
+
+def test_the_report_prints_table_10_with_errors_by_stage(labelled, tmp_path, capsys):
+    rows, kept = tmp_path / "rows", tmp_path / "kept"
+    build = ["build", "bdd100k", "--data-dir", str(labelled), "--video", "none", "--split", "train"]
+    assert main([*build, "--out", str(rows)]) == 0
+    samples, _ = read_samples(rows)
+    views = {sample.view: sample.id for sample in samples}
+    worst = next(s.view for s in samples if s.task == "traveled_distance")
+    lines = [
+        {"id": row, "criterion": name, "response": "No" if view == worst else "Yes"}
+        for view, row in views.items()
+        for name in CRITERIA
+    ]
+    judged = tmp_path / "judged.jsonl"
+    judged.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    filter_ = ["pseudo-label-filter", str(rows), "--out", str(kept), "--judgements", str(judged)]
+    assert main(filter_) == 0
+    capsys.readouterr()
+    table = ["--rows", str(rows), "--filtered", str(kept), "--audit", str(judged)]
+    table += ["--unfiltered", str(labelled), "--unfiltered-rows", str(rows)]
+    assert main(["pseudo-label-report", str(labelled), *arguments(), *table]) == 0
+    said = capsys.readouterr().out
+    text = {line[:48].strip(): line[48:].split() for line in said.splitlines()}
+    left = sum(sample.view != worst for sample in samples)
+    assert text["all"] == [str(len(samples)), str(len(samples)), str(left)]
+    assert text["occlusion"] == [str(len(samples) - left)] * 2 + ["0"]
+    known = [int(n) for n in text["samples of known truth"]]
+    assert known[0] == known[1] > known[2] > 0
+    assert text["mean"][0] == text["mean"][1]
+    assert float(text["mean"][1].rstrip("%")) < 40
+
+
+def test_options_of_the_table_need_its_rows(labelled, capsys):
+    assert main(["pseudo-label-report", str(labelled), "--filtered", "x"]) == 2
+    assert "--filtered needs --rows" in capsys.readouterr().err
+    assert main(["pseudo-label-report", str(labelled), "--fit-uncertainty", "x.json"]) == 2
+    assert "--fit-uncertainty needs --against" in capsys.readouterr().err
 
 
 def test_a_source_that_was_not_labelled_is_said(labelled, capsys):

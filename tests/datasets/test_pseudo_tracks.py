@@ -363,7 +363,7 @@ def test_parts_of_different_clips_are_refused():
 
 def test_degrading_nothing_leaves_the_scale_alone(scene):
     clip, geometry, segmentation = scene[2]
-    none = {name: 0 for name in vars(Degradation()) if name not in ("unit", "metric_every")}
+    none = {name: 0 for name in vars(Degradation()) if name not in ("unit", "metric_every_s")}
     how = Degradation(**none)
     unscaled, metric, same = degrade(geometry, segmentation, np.random.default_rng(0), how)
     np.testing.assert_array_equal(same.instances, segmentation.instances)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from stkit_datasets.audit import audit
 from stkit_datasets.errors import ConfigError, SourceError
+from stkit_datasets.pseudo_labels.factors import current_table
 from stkit_datasets.rows import RowConfig
 from stkit_datasets.sources import open_source
 from stkit_datasets.sources.bdd100k import Bdd100k
@@ -162,7 +163,8 @@ def test_rows_carry_targets_and_uncertainties(tmp_path):
     ]
     # 9.5 s at 4 m/s; two ends of 0.3 m and 5 % of scale.
     assert row["target"]["value_si"] == pytest.approx(38)
-    assert row["uncertainty_si"] == pytest.approx(np.hypot(0.3 * np.sqrt(2), 1.9), abs=1e-6)
+    factors = current_table().tasks["traveled_distance"]
+    assert row["uncertainty_si"] == pytest.approx(factors.sigma(0.3 * np.sqrt(2), 1.9), abs=1e-6)
     assert row["camera_motion"] is None
     assert row["provenance"]["files"] == ["pseudo_labels/train/v1.parquet"]
 

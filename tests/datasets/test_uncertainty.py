@@ -8,10 +8,27 @@ import pytest
 import toy
 
 from stkit_datasets.clip import Clip
+from stkit_datasets.errors import SourceError
+from stkit_datasets.pseudo_labels.factors import (
+    UNCHANGED,
+    VARIABLE,
+    Factors,
+    UncertaintyTable,
+    current_table,
+    read_table,
+    write_table,
+)
 from stkit_datasets.rows import RowConfig, clip_rows
 from stkit_datasets.uncertainty import distance_variance_m2
 
 CONFIG = RowConfig(video="none")
+
+
+@pytest.fixture(autouse=True)
+def first_order(tmp_path, monkeypatch):
+    """Rows state what first-order propagation gives, by a table that changes nothing."""
+    write_table(tmp_path / "unchanged.json", UNCHANGED)
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "unchanged.json"))
 
 
 def uncertain(centers_m: np.ndarray, sigma_m: float, scale_sigma: float = 0.0) -> Clip:
@@ -137,3 +154,75 @@ def test_a_window_keeps_the_deviations_of_its_tracks():
 def test_shapes_and_ranges_are_checked(changes, message):
     with pytest.raises(ValueError, match=message):
         replace(toy.clip(STRAIGHT[None]).tracks, **changes)
+
+
+# --- the table of factors ---------------------------------------------------------------------
+
+
+def with_distance(**values) -> UncertaintyTable:
+    tasks = {**UNCHANGED.tasks, "traveled_distance": Factors(**values)}
+    return UncertaintyTable("by hand", tasks)
+
+
+def test_factors_multiply_each_part_and_add_a_floor(tmp_path, monkeypatch):
+    write_table(tmp_path / "own.json", with_distance(positions=2.0, scale=0.5, floor=0.3))
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "own.json"))
+    clip = uncertain(STRAIGHT[None], 0.3, 0.05)
+    (distance,) = rows_of(clip, "traveled_distance", "whole")
+    (speed,) = rows_of(clip, "traveling_speed", "whole")
+    # Two ends of 0.3 m, doubled; 5 % of 16 m, halved; 0.3 m: 0.72 + 0.16 + 0.09 = 0.97.
+    assert distance["uncertainty_si"] == pytest.approx(math.sqrt(0.97), abs=1e-6)
+    expected = math.hypot(0.3 * math.sqrt(2), 0.8) / 4
+    assert speed["uncertainty_si"] == pytest.approx(expected, abs=1e-6)
+
+
+def test_a_changed_file_is_read_again(tmp_path, monkeypatch):
+    path = tmp_path / "own.json"
+    monkeypatch.setenv(VARIABLE, str(path))
+    write_table(path, with_distance(positions=2.0))
+    assert current_table().tasks["traveled_distance"].positions == 2.0
+    write_table(path, with_distance(positions=3.0))
+    assert current_table().tasks["traveled_distance"].positions == 3.0
+
+
+def test_the_packaged_table_says_what_it_was_fitted_to(monkeypatch):
+    monkeypatch.delenv(VARIABLE)
+    table = current_table()
+    assert "simulation, seeds 77, 101, 202, 303" in table.origin
+    assert min(factors.questions for factors in table.tasks.values()) >= 40
+
+
+def test_a_table_is_written_and_read_back(tmp_path):
+    table = with_distance(positions=2.0, scale=0.5, floor=0.3, questions=812)
+    write_table(tmp_path / "own.json", table)
+    assert read_table(tmp_path / "own.json") == table
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "expected JSON"),
+        ("[]", "stkit_uncertainty: 1"),
+        ('{"stkit_uncertainty": 1, "origin": "x"}', "the fields origin"),
+        ('{"stkit_uncertainty": 1, "origin": "x", "tasks": {}}', "exactly the seven tasks"),
+        (
+            '{"stkit_uncertainty": 1, "origin": "x", "tasks": {"a": {"floor": -1}}}',
+            "floor must be at least 0, got -1",
+        ),
+        (
+            '{"stkit_uncertainty": 1, "origin": "x", "tasks": {"a": {"b": 1}}}',
+            "unexpected keyword argument 'b'",
+        ),
+    ],
+)
+def test_what_is_no_table_is_refused(tmp_path, monkeypatch, text, message):
+    (tmp_path / "own.json").write_text(text)
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "own.json"))
+    with pytest.raises(SourceError, match=message):
+        rows_of(uncertain(STRAIGHT[None], 0.3), "traveled_distance")
+
+
+def test_a_table_that_is_not_there_is_said(tmp_path, monkeypatch):
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "none.json"))
+    with pytest.raises(SourceError, match="named by STKIT_UNCERTAINTY"):
+        rows_of(uncertain(STRAIGHT[None], 0.3), "traveled_distance")
