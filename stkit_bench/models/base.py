@@ -134,8 +134,8 @@ class Model(Protocol):
 
     ``prepare`` is called ahead of time, so that whatever needs no accelerator and no answer from
     outside (scaling, tokens, JPEG) overlaps with ``respond``: in threads, or, for a model that
-    computes here, in forked processes. There it must touch no accelerator, and what it returns is
-    pickled, tensors on the CPU as plain arrays.
+    computes here, in forked processes. There it must touch no accelerator, and what it returns
+    must be picklable; arrays and tensors in dicts, lists and tuples go fast.
     """
 
     @property

@@ -103,7 +103,7 @@ class TransformersModel:
             "decoding": "greedy",
         }
 
-    def prepare(self, requests: Sequence[Request]) -> Any:
+    def prepare(self, requests: Sequence[Request]) -> dict[str, Any]:
         """Return the batch as tensors on the CPU, in the model's precision."""
         texts = [
             self._processor.apply_chat_template(
@@ -117,7 +117,7 @@ class TransformersModel:
             for video in request.videos
         ]
         if not videos:
-            return self._tokenizer(texts, padding=True, return_tensors="pt")
+            return dict(self._tokenizer(texts, padding=True, return_tensors="pt"))
         # The frames were chosen already; the processor must not choose among them again.
         batch = self._processor(
             text=texts,
@@ -126,17 +126,15 @@ class TransformersModel:
             padding=True,
             return_tensors="pt",
         )
-        for key, value in batch.items():
-            # Here, as half as many bytes go on to the model, by a pipe and to its device.
-            if self._torch.is_tensor(value) and value.is_floating_point():
-                batch[key] = value.to(self._dtype)
-        return batch
+        # Here, as half as many bytes go on to the model, by a pipe and to its device.
+        return {key: _moved(value, self._torch, dtype=self._dtype) for key, value in batch.items()}
 
     def respond(self, prepared: Any) -> list[Reply]:
         """Generate; a batch that the model cannot take fails as a whole."""
         torch, started = self._torch, time.perf_counter()
         try:
-            batch = prepared.to(self._model.device)
+            device = self._model.device
+            batch = {key: _moved(value, torch, device) for key, value in prepared.items()}
             with torch.inference_mode():
                 written = self._model.generate(
                     **batch,
@@ -202,6 +200,15 @@ def conversation(request: Request) -> list[dict[str, Any]]:
         }
         for turn in request.turns
     ]
+
+
+def _moved(value: Any, torch: Any, device: Any = None, dtype: Any = None) -> Any:
+    """Return tensors, in lists too, on a device, those of fractions in a precision."""
+    if isinstance(value, list):
+        return [_moved(entry, torch, device, dtype) for entry in value]
+    if not torch.is_tensor(value):
+        return value
+    return value.to(device=device, dtype=dtype if value.is_floating_point() else None)
 
 
 def _owned(frames: Any) -> Any:

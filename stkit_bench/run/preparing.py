@@ -116,7 +116,7 @@ class Preparer:
         if workers.in_processes(model):
             # Before any thread of this run is there: a fork copies the locks that others hold.
             for _ in range(min(workers.preparing, len(batches))):
-                self._forked.append(Forked(self._prepare))
+                self._forked.append(Forked(self._parts))
                 self._idle.put(self._forked[-1])
         self._threads = ThreadPoolExecutor(workers.preparing, "prepare")
         for _ in range(min(self.ahead, len(batches))):
@@ -149,7 +149,7 @@ class Preparer:
     def _elsewhere(self, places: Batch) -> Prepared:
         process = self._idle.get()
         try:
-            found: Prepared = process.call(places)
+            found = Prepared(*process.call(places))
         finally:
             self._idle.put(process)
         with self._lock:
@@ -162,6 +162,10 @@ class Preparer:
     def _dismiss(self) -> None:
         for process in self._forked:
             process.dismiss()
+
+    def _parts(self, places: Batch) -> tuple[Any, ...]:
+        found = self._prepare(places)
+        return found.asked, found.lost, found.batch
 
     def _prepare(self, places: Batch) -> Prepared:
         drafts = [self._questions.draft(place) for place in places]

@@ -1,8 +1,8 @@
 """A function in a forked process: called by one thread, its arrays read straight into place.
 
-The standard pools pickle what a worker returns into one text, copy it several times with the
-interpreter held, or leave it in shared memory, of which a container may have 64 MB. Here arrays
-and tensors pass through a pipe beside the rest, read without the interpreter.
+The standard pools copy what a worker returns several times with the interpreter held, or leave it
+in shared memory, of which a container may have 64 MB. Here arrays and tensors pass through a pipe
+of their own, read without the interpreter; the rest goes the standard way.
 """
 
 from __future__ import annotations
@@ -12,9 +12,7 @@ import gc
 import io
 import multiprocessing
 import os
-import pickle
 import signal
-import struct
 import sys
 import threading
 import time
@@ -22,6 +20,8 @@ import traceback
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
 from typing import Any
 
 import numpy as np
@@ -31,7 +31,8 @@ from stkit_bench.run.settings import RunError
 
 __all__ = ["Forked", "can_fork"]
 
-_SIZE = struct.Struct("<Q")
+#: How a call ended.
+_DONE, _RULE, _MISTAKE = "done", "rule", "mistake"
 _PIPE_BYTES = 1 << 20
 _POLL_S = 1.0
 _PATIENCE_S = 10.0
@@ -47,52 +48,53 @@ class Forked:
     """A process that runs one function; it has what this one has in memory at its start.
 
     Args:
-        function: of one picklable argument. What it returns is pickled, arrays and tensors on the
-            CPU apart from it. It must not touch a GPU.
+        function: of one argument. In what it returns, arrays, and tensors on the CPU, in lists,
+            tuples and dicts pass apart from the rest. It must not touch a GPU.
     """
 
     def __init__(self, function: Callable[[Any], Any]) -> None:
-        asked_r, asked_w = os.pipe()
-        told_r, told_w = os.pipe()
-        _widen(told_w)
+        self._asks, asked = multiprocessing.Pipe()
+        arrays_r, arrays_w = os.pipe()
+        _widen(arrays_w)
         self._process = multiprocessing.get_context("fork").Process(
             target=_serve,
-            args=(function, asked_r, told_w, (asked_w, told_r), os.getpid()),
+            args=(function, asked, arrays_w, (self._asks.fileno(), arrays_r), os.getpid()),
             daemon=True,
         )
         with warnings.catch_warnings(), _quiet_tokenizers():
             # Newer Pythons warn of threads at a fork; those of torch and Arrow are idle here.
             warnings.simplefilter("ignore", DeprecationWarning)
             self._process.start()
-        os.close(asked_r)
-        os.close(told_w)
-        self._asked, self._told = io.FileIO(asked_w, "wb"), io.FileIO(told_r, "rb")
+        asked.close()
+        os.close(arrays_w)
+        self._arrays = io.FileIO(arrays_r, "rb")
 
     def call(self, argument: Any) -> Any:
         """Run the function there; not from two threads at once.
 
         Raises:
-            RunError: the process died.
-            Exception: whatever the function raised.
+            RunError: the process died, or the function raised a ``ValueError``.
+            RuntimeError: it raised another error; the message says where.
         """
         try:
-            _send(self._asked, argument)
-            error, found = _receive(self._told)
-        except (BrokenPipeError, EOFError):
+            self._asks.send(argument)
+            how, told, sizes = self._asks.recv()
+            arrays = [_read(self._arrays, size) for size in sizes]
+        except (ConnectionError, EOFError):
             raise RunError(self._obituary()) from None
-        if error is not None:
-            raise error
-        return found
+        if how != _DONE:
+            raise RunError(told) if how == _RULE else RuntimeError(told)
+        return _together(told, arrays)
 
     def dismiss(self) -> None:
         """Let the process end when it has nothing to do; it is not called again."""
-        with suppress(BrokenPipeError):  # it has ended already
-            _send(self._asked, None)
+        with suppress(ConnectionError):  # it has ended already
+            self._asks.send(None)
 
     def close(self) -> None:
         """End the process, dismissed before, and wait for that."""
-        self._asked.close()
-        self._told.close()
+        self._asks.close()
+        self._arrays.close()
         self._process.join(_PATIENCE_S)
         if self._process.is_alive():
             self._process.kill()
@@ -113,8 +115,8 @@ class Forked:
 
 def _serve(
     function: Callable[[Any], Any],
-    asked_r: int,
-    told_w: int,
+    asked: Connection,
+    arrays_w: int,
     not_mine: tuple[int, ...],
     parent: int,
 ) -> None:
@@ -128,23 +130,25 @@ def _serve(
     # What was inherited is never freed here: it may belong to a GPU.
     gc.freeze()
     _single_threaded()
-    answer: tuple[Exception | None, Any]
-    with io.FileIO(asked_r, "rb") as asked, io.FileIO(told_w, "wb") as told:
-        while True:
-            try:
-                argument = _receive(asked)
-            except EOFError:
-                return
-            if argument is None:
-                return
-            try:
-                answer = None, function(argument)
-            except Exception as error:  # noqa: BLE001 - raised again where it was asked for
-                answer = _portable(error), None
-            try:
-                _send(told, answer)
-            except BrokenPipeError:
-                return
+    # The first process has hung up where it was killed.
+    with io.FileIO(arrays_w, "wb") as pipe, suppress(ConnectionError, EOFError):
+        while (argument := asked.recv()) is not None:
+            how, told, arrays = _outcome(function, argument)
+            asked.send((how, told, [array.nbytes for array in arrays]))
+            for array in arrays:
+                _write(pipe, array)
+
+
+def _outcome(
+    function: Callable[[Any], Any], argument: Any
+) -> tuple[str, Any, list[NDArray[np.uint8]]]:
+    arrays: list[NDArray[np.uint8]] = []
+    try:
+        return _DONE, _apart(function(argument), arrays), arrays
+    except ValueError as error:
+        return _RULE, str(error), []
+    except Exception as error:  # noqa: BLE001 - raised again where it was asked for
+        return _MISTAKE, f"{type(error).__name__}: {error}\n{traceback.format_exc()}", []
 
 
 def _end_with(parent: int) -> None:
@@ -174,65 +178,65 @@ def _quiet_tokenizers() -> Iterator[None]:
             os.environ.pop(name, None)
 
 
-def _portable(error: Exception) -> Exception:
-    """Return the error as one that can be sent, with the place of it where it is no rule's."""
-    if not isinstance(error, ValueError):
-        error.add_note(traceback.format_exc())
-    try:
-        pickle.loads(pickle.dumps(error))  # noqa: S301 - made in the line's other half
-    except Exception:  # noqa: BLE001 - whatever its class does when it is made anew
-        return RuntimeError(f"{type(error).__name__}: {error}\n{traceback.format_exc()}")
-    return error
-
-
 # --- values through a pipe -------------------------------------------------------------------
 
 
-class _Pickler(pickle.Pickler):
-    """Pickles tensors as arrays; their own way is through shared memory."""
+@dataclass(frozen=True)
+class _Apart:
+    """Where an array or a tensor stood."""
 
-    def reducer_override(self, value: Any) -> Any:
-        torch = sys.modules.get("torch")
-        if torch is None or not isinstance(value, torch.Tensor):
-            return NotImplemented
+    number: int
+    dtype: str
+    shape: tuple[int, ...]
+    is_tensor: bool
+
+
+def _apart(value: Any, arrays: list[NDArray[np.uint8]]) -> Any:
+    """Return the value with its arrays and tensors taken out, as bytes, into the list."""
+    if type(value) is dict:
+        return {key: _apart(entry, arrays) for key, entry in value.items()}
+    if type(value) in (list, tuple):
+        return type(value)(_apart(entry, arrays) for entry in value)
+    torch = sys.modules.get("torch")
+    if torch is not None and isinstance(value, torch.Tensor):
+        dtype = str(value.dtype).removeprefix("torch.")
+        found = _Apart(len(arrays), dtype, tuple(value.shape), True)
         # As bytes, since numpy has no bfloat16.
-        flat = value.detach().contiguous().reshape(-1).view(torch.uint8).numpy()
-        return _tensor, (flat, str(value.dtype).removeprefix("torch."), tuple(value.shape))
+        arrays.append(value.detach().contiguous().reshape(-1).view(torch.uint8).numpy())
+        return found
+    if type(value) is np.ndarray and not value.dtype.hasobject:
+        found = _Apart(len(arrays), value.dtype.str, value.shape, False)
+        arrays.append(np.ascontiguousarray(value).reshape(-1).view(np.uint8))
+        return found
+    return value
 
 
-def _tensor(flat: NDArray[np.uint8], dtype: str, shape: tuple[int, ...]) -> Any:
-    torch = sys.modules["torch"]
-    return torch.from_numpy(flat).view(getattr(torch, dtype)).reshape(shape)
+def _together(value: Any, arrays: list[NDArray[np.uint8]]) -> Any:
+    if type(value) is dict:
+        return {key: _together(entry, arrays) for key, entry in value.items()}
+    if type(value) in (list, tuple):
+        return type(value)(_together(entry, arrays) for entry in value)
+    if not isinstance(value, _Apart):
+        return value
+    flat = arrays[value.number]
+    if value.is_tensor:
+        torch = sys.modules["torch"]
+        dtype = getattr(torch, value.dtype)
+        if not flat.size:
+            return torch.empty(value.shape, dtype=dtype)  # bytes that are not there have no stride
+        return torch.from_numpy(flat).view(dtype).reshape(value.shape)
+    return flat.view(value.dtype).reshape(value.shape)
 
 
-def _send(pipe: io.FileIO, value: Any) -> None:
-    apart: list[memoryview] = []
-    text = io.BytesIO()
-    pickler = _Pickler(text, protocol=5, buffer_callback=lambda b: apart.append(b.raw()))
-    pickler.dump(value)
-    parts = [text.getbuffer(), *apart]
-    _write(pipe, _SIZE.pack(len(parts)) + b"".join(_SIZE.pack(part.nbytes) for part in parts))
-    for part in parts:
-        _write(pipe, part)
-
-
-def _receive(pipe: io.FileIO) -> Any:
-    (n_parts,) = _SIZE.unpack(_read(pipe, _SIZE.size))
-    sizes = _SIZE.iter_unpack(_read(pipe, n_parts * _SIZE.size))
-    text, *apart = [_read(pipe, size) for (size,) in sizes]
-    return pickle.loads(text, buffers=apart)  # noqa: S301 - from this program's own process
-
-
-def _write(pipe: io.FileIO, data: bytes | memoryview) -> None:
-    left = memoryview(data)
+def _write(pipe: io.FileIO, array: NDArray[np.uint8]) -> None:
+    left = array.data
     while left:
         left = left[pipe.write(left) :]
 
 
-def _read(pipe: io.FileIO, size: int) -> memoryview:
-    # Not a bytearray, which would be filled with zeros first.
-    found = np.empty(size, np.uint8).data
-    left = found
+def _read(pipe: io.FileIO, size: int) -> NDArray[np.uint8]:
+    found = np.empty(size, np.uint8)
+    left = found.data
     while left:
         n = pipe.readinto(left)
         if not n:
