@@ -36,8 +36,10 @@ from transformers import AutoModelForImageTextToText
 
 from stkit_datasets.video.encode import encode_mp4
 from trainers import estimate, small_model
-from trainers.collator import IGNORED, Collator, Encoder
-from trainers.mixture import Mixture, SourceConfig
+from trainers.collator import Collator
+from trainers.encoder import IGNORED, Encoder
+from trainers.mixture import Mixture
+from trainers.sources import SourceConfig
 
 WIDTH, HEIGHT, FRAMES = 854, 480, 40
 PUBLISHED = small_model.Size(

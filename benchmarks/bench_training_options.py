@@ -31,7 +31,8 @@ import numpy as np
 import torch
 
 from trainers import small_model
-from trainers.collator import IGNORED, Collator, Encoded, Encoder, tokens_per_frame
+from trainers.collator import Collator
+from trainers.encoder import IGNORED, Encoded, Encoder, tokens_per_frame
 from trainers.trainer import EpochSampler, freeze_unreached, with_labels_only
 
 MIDDLE = small_model.Size(image_px=112, vision=(256, 768, 4, 4), text=(512, 1536, 8, 8), kv_heads=4)

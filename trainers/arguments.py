@@ -18,7 +18,7 @@ import yaml
 from trl import ModelConfig, SFTConfig, TrlParser
 
 from trainers.collator import VISION
-from trainers.mixture import SourceConfig
+from trainers.sources import SourceConfig
 
 
 @dataclass

@@ -9,7 +9,7 @@ from typing import Any
 from transformers import AutoConfig
 
 from trainers.arguments import DataArguments, ModelArguments, SftArguments
-from trainers.collator import IGNORED, Encoded, Encoder
+from trainers.encoder import IGNORED, Encoded, Encoder
 from trainers.estimate import memory, parameter_counts, step_cost
 from trainers.mixture import Mixture
 from trainers.samples import SampleError

@@ -26,9 +26,11 @@ if __package__ in (None, ""):
 import torch
 from torch.utils.data import DataLoader
 
-from trainers.collator import IGNORED, Collator, Encoded, Encoder
-from trainers.mixture import Mixture, SourceConfig
+from trainers.collator import Collator
+from trainers.encoder import IGNORED, Encoded, Encoder
+from trainers.mixture import Mixture
 from trainers.samples import SampleError
+from trainers.sources import SourceConfig
 from trainers.trainer import with_labels_only
 
 logger = logging.getLogger("trainers.likelihood")

@@ -27,8 +27,9 @@ from trl import get_peft_config, get_quantization_config
 
 from trainers import checkpoints, push, training_facts
 from trainers.arguments import DataArguments, ModelArguments, SftArguments, parse
-from trainers.collator import Collator, Encoder, tokens_per_frame
+from trainers.collator import Collator
 from trainers.dry_run import describe
+from trainers.encoder import Encoder, tokens_per_frame
 from trainers.evaluation import BenchCallback
 from trainers.mixture import Mixture, stream
 from trainers.trainer import StVlmTrainer

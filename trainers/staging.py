@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from transformers import AutoModelForImageTextToText, AutoProcessor, GenerationConfig
 
 from stkit_datasets.errors import SourceError
-from trainers.collator import Encoder
+from trainers.encoder import Encoder
 from trainers.training_facts import FACTS, Facts, weights_digest, write_for
 
 PROCESSOR = (

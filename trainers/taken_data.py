@@ -16,8 +16,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from stkit_datasets.built import RowFile
-from trainers.mixture import Mixture, Source, SourceConfig
+from trainers.mixture import Mixture
 from trainers.model_licence import published_name
+from trainers.sources import Source, SourceConfig
 
 _COLUMNS = ("source", "clip_id", "camera", "task", "fps", "domain", "target")
 _HUB_COMMIT = re.compile(r"@([0-9a-f]{40})/")

@@ -11,7 +11,8 @@ needs_train.skip_if_missing()
 import tiny  # noqa: E402
 import torch  # noqa: E402
 
-from trainers.collator import IGNORED, Collator, Encoder  # noqa: E402
+from trainers.collator import Collator  # noqa: E402
+from trainers.encoder import IGNORED, Encoder  # noqa: E402
 from trainers.samples import Sample, SampleError  # noqa: E402
 
 RNG = np.random.default_rng(0)

@@ -16,7 +16,8 @@ import torch  # noqa: E402
 
 from stkit_datasets.video.encode import decode_mp4  # noqa: E402
 from trainers import likelihood  # noqa: E402
-from trainers.mixture import Mixture, SourceConfig  # noqa: E402
+from trainers.mixture import Mixture  # noqa: E402
+from trainers.sources import SourceConfig  # noqa: E402
 
 
 def slowly(model: Any, processor: Any, row: dict[str, Any]) -> tuple[float, int]:

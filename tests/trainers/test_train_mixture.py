@@ -14,8 +14,9 @@ import material  # noqa: E402
 
 from trainers import json_records, media  # noqa: E402
 from trainers.json_records import JsonRecords, iterate  # noqa: E402
-from trainers.mixture import Mixture, SourceConfig, held_out, stream  # noqa: E402
+from trainers.mixture import Mixture, stream  # noqa: E402
 from trainers.samples import SampleError, conversation, read_sample, regions_as_boxes  # noqa: E402
+from trainers.sources import SourceConfig, held_out  # noqa: E402
 
 
 def mixture(root: Path, *sources: dict[str, Any], **other: Any) -> Mixture:

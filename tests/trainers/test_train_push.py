@@ -38,10 +38,11 @@ from trainers import (  # noqa: E402
     training_facts,
 )
 from trainers.arguments import check_recipe  # noqa: E402
-from trainers.mixture import Mixture, SourceConfig  # noqa: E402
+from trainers.mixture import Mixture  # noqa: E402
 from trainers.model_card import Published, model_card  # noqa: E402
 from trainers.model_card_data import kind_of  # noqa: E402
 from trainers.model_licence import Part, derive, parts_of, source_parts  # noqa: E402
+from trainers.sources import SourceConfig  # noqa: E402
 
 NAME = "some-lab/st-vlm"
 SCENES = {"n_train_scenes": 1, "n_validation_scenes": 1, "duration_s": 4.0}
