@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from stkit_bench.bootstrap import cluster_sums, percentile_interval, resampled_sums
+from stkit_bench.bootstrap import cluster_sums, mean_interval, resampled_sums, share_interval
 from stkit_bench.files import FileError, read_jsonl
 from stkit_bench.reading import Reading, read_response
 from stkit_bench.results import Interval
@@ -176,16 +176,20 @@ def score_depth(
     with np.errstate(invalid="ignore", divide="ignore"):
         accuracies, maes = drawn[:, 1] / drawn[:, 0], drawn[:, 3] / drawn[:, 2]
     n_read = int(readable.sum())
+    accuracy, n_images = float(right.mean()), len(places)
+    with_a_reading = len(np.unique(cluster[readable]))
     reasons = Counter(str(r.reason) for r in readings if r is not None and not r.readable)
     return DepthScores(
         n=len(asked),
-        n_images=len(places),
+        n_images=n_images,
         n_unanswered=sum(reading is None for reading in readings),
         coverage=n_read / len(asked),
-        accuracy=float(right.mean()),
-        accuracy_interval=percentile_interval(accuracies, level),
+        accuracy=accuracy,
+        accuracy_interval=share_interval(
+            accuracy, accuracies, n_images, level, accuracy * (1 - accuracy) / len(asked)
+        ),
         mae_m=float(error[readable].mean()) if n_read else None,
-        mae_m_interval=percentile_interval(maes, level) if n_read else None,
+        mae_m_interval=mean_interval(maes, with_a_reading, level) if n_read else None,
         abs_rel=float((error / truth)[readable].mean()) if n_read else None,
         unread=dict(sorted(reasons.items())),
     )

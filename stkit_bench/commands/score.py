@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from stkit_bench.commands.loading import (
     add_answers_options,
-    add_bootstrap_options,
     blind,
     bootstrap,
     load,
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from stkit_bench.readers import Reader
     from stkit_bench.results import Scores
 
-__all__ = ["add_bootstrap_options", "add_parser", "run"]
+__all__ = ["add_parser", "run"]
 
 _DESCRIPTION = """
 Read free-text answers and score them. FILE is JSONL: one object a line with "id", "response" (text,

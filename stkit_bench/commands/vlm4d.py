@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stkit_bench.commands.score import add_bootstrap_options
+from stkit_bench.commands.loading import add_bootstrap_options
 
 if TYPE_CHECKING:
     from stkit_bench.vlm4d.items import Item

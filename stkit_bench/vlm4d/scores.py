@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from stkit_bench.bootstrap import FloatArray, cluster_sums, percentile_interval, resampled_sums
+from stkit_bench.bootstrap import FloatArray, cluster_sums, resampled_sums, share_interval
 from stkit_bench.results import Interval
 from stkit_datasets.seeding import stable_choice
 
@@ -209,12 +209,16 @@ class _Table:
         with np.errstate(invalid="ignore", divide="ignore"):
             samples = drawn[:, 1] / drawn[:, 0]
         n_read = int((mask * self._read).sum())
+        accuracy = float((mask * self._right).sum() / n)
+        n_videos = int(np.count_nonzero(sums[:, 0]))
         return GroupScore(
             n=n,
             n_read=n_read,
             coverage=n_read / n,
-            accuracy=float((mask * self._right).sum() / n),
-            interval=percentile_interval(samples, level),
+            accuracy=accuracy,
+            interval=share_interval(
+                accuracy, samples, n_videos, level, accuracy * (1 - accuracy) / n
+            ),
         )
 
 

@@ -63,8 +63,10 @@ def test_counts_by_hand(points):
     assert scores.mae_m == pytest.approx((1 + 0.2) / 2)
     assert scores.abs_rel == pytest.approx((0.25 + 0.1) / 2)
     assert sum(scores.unread.values()) == 1
-    # Whole images are drawn: the first is right once in two, the second never.
-    assert scores.accuracy_interval == (0.0, 0.5)
+    # Whole images are drawn: the first is right once in two, the second never; two images tell
+    # next to nothing.
+    low, high = scores.accuracy_interval
+    assert 0 <= low < 1 / 3 < 0.9 < high <= 1
 
 
 def test_points_that_were_not_drawn_do_not_count_and_missing_answers_do(points):
