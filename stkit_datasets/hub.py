@@ -116,7 +116,7 @@ def push(
         PushError: the Hub refused, or could not be reached. No message holds the token.
     """
     check_target(upload, repository, private=private, share=share)
-    token = _token(token_env)
+    token = token_from(token_env)
     # Imported here: a look at what would go needs no client.
     from huggingface_hub import HfApi
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError
@@ -138,8 +138,8 @@ def push(
     except HfHubHTTPError as error:
         status = error.response.status_code if error.response is not None else None
         raise PushError(_refusal(repository, status, token_env, str(error), token)) from None
-    except (_http_error(), OSError, RuntimeError) as error:
-        said = _without(token, str(error) or type(error).__name__)
+    except (transport_error(), OSError, RuntimeError) as error:
+        said = redacted(str(error) or type(error).__name__, token)
         raise PushError(
             f"{repository}: the Hub could not be reached ({said}); run the command again to go on"
         ) from None
@@ -164,7 +164,12 @@ def check_target(
             )
 
 
-def _token(name: str) -> str:
+def token_from(name: str) -> str:
+    """Return the token of the Hub in an environment variable.
+
+    Raises:
+        ConfigError: the variable is not set, or is blank.
+    """
     token = os.environ.get(name, "").strip()
     if not token:
         raise ConfigError(f"no token: set the environment variable {name} to one that can write")
@@ -177,16 +182,17 @@ def _refusal(repository: str, status: int | None, token_env: str, said: str, tok
         403: f"the token in {token_env} may not write there",
         404: "there is no such organisation or data set for this token",
     }
-    first_line = _without(token, said).strip().partition("\n")[0]
+    first_line = redacted(said, token).strip().partition("\n")[0]
     return f"{repository}: {reasons.get(status or 0, 'the Hub refused')} ({first_line})"
 
 
-def _without(token: str, text: str) -> str:
+def redacted(text: str, token: str) -> str:
+    """Return a text with every occurrence of the token as ``***``."""
     return text.replace(token, "***")
 
 
-def _http_error() -> type[Exception]:
-    """The base of the errors of whatever library the Hub's client speaks HTTP with."""
+def transport_error() -> type[Exception]:
+    """Return the base of the errors of whatever library the Hub's client speaks HTTP with."""
     from huggingface_hub.errors import HfHubHTTPError
 
     bases = [base for base in HfHubHTTPError.__bases__ if issubclass(base, Exception)]

@@ -132,7 +132,7 @@ def push(asked: Push) -> str:
         PushError: the Hub refused, or could not be reached. No message holds the token.
         FactsError, ScoresError, StkitError: see ``prepared``.
     """
-    token = hub._token(asked.token_env)
+    token = hub.token_from(asked.token_env)
     with prepared(asked) as ready:
         return _upload(asked, ready, token)
 
@@ -159,7 +159,7 @@ def _upload(asked: Push, ready: Prepared, token: str) -> str:
         raise ConfigError(f"the model's name is not one that the Hub takes: {error}") from None
     except HfHubHTTPError as error:
         status = error.response.status_code if error.response is not None else 0
-        said = hub._without(token, str(error)).strip().partition("\n")[0]
+        said = hub.redacted(str(error), token).strip().partition("\n")[0]
         reasons = {
             401: f"the token in {asked.token_env} is not valid",
             403: f"the token in {asked.token_env} may not write there",
@@ -167,8 +167,8 @@ def _upload(asked: Push, ready: Prepared, token: str) -> str:
         }
         reason = reasons.get(status, "the Hub refused")
         raise hub.PushError(f"{name}: {reason} ({said})") from None
-    except (hub._http_error(), OSError, RuntimeError) as error:
-        said = hub._without(token, str(error) or type(error).__name__)
+    except (hub.transport_error(), OSError, RuntimeError) as error:
+        said = hub.redacted(str(error) or type(error).__name__, token)
         raise hub.PushError(
             f"{name}: the Hub could not be reached ({said}); run the command again"
         ) from None
@@ -202,7 +202,7 @@ def from_settings(args: Any) -> Push | None:
     if not args.hub_model_id:
         raise ConfigError("push_to_hub needs hub_model_id: ORG/NAME")
     if args.process_index == 0:
-        hub._token(hub.DEFAULT_TOKEN_ENV)
+        hub.token_from(hub.DEFAULT_TOKEN_ENV)
     return Push(Path(args.output_dir), args.hub_model_id, private=bool(args.hub_private_repo))
 
 
