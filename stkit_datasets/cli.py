@@ -84,6 +84,13 @@ def _add_build(commands: Any) -> None:
         default="overlay",
         help="boxes drawn (default), bare, or annotations only",
     )
+    build.add_argument(
+        "--video-height",
+        type=int,
+        default=480,
+        metavar="PX",
+        help="videos are scaled down to this height; boxes are drawn after that (default 480)",
+    )
     build.add_argument("--seed", type=int, default=0, help="of every draw (default 0)")
     build.add_argument("--wording", help="JSON file or folder that replaces the sentences")
     add_engine_arguments(build)
@@ -112,7 +119,12 @@ def _build(arguments: argparse.Namespace) -> int:
         data_dir=arguments.data_dir,
         out=arguments.out,
         splits=tuple(split for split in SPLITS if split in (arguments.split or SPLITS)),
-        rows=RowConfig(video=arguments.video, seed=arguments.seed, wording_path=arguments.wording),
+        rows=RowConfig(
+            video=arguments.video,
+            seed=arguments.seed,
+            wording_path=arguments.wording,
+            video_height_px=arguments.video_height,
+        ),
         source_options=dict(parse_option(text) for text in arguments.option),
         engine=engine_of(arguments),
         on_error=arguments.on_error,

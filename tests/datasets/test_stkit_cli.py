@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from stkit_datasets import cli
@@ -50,3 +52,17 @@ def test_an_unknown_source_lists_the_known_once(capsys: pytest.CaptureFixture[st
     with pytest.raises(SystemExit, match="2"):
         cli.main(["build", "nuscene", "--out", "x"])
     assert capsys.readouterr().err.count("argoverse2") == 1
+
+
+def test_videos_are_as_high_as_asked_and_questions_the_same(tmp_path: Path) -> None:
+    av = pytest.importorskip("av")
+    kept = SMALL[2:]  # with video
+    asked = ["build", "simulation", "--split", "train", *kept]
+    assert cli.main([*asked, "--out", str(tmp_path / "low"), "--video-height", "64"]) == 0
+    assert cli.main(build(tmp_path / "none")) == 0
+    low = pq.read_table(next((tmp_path / "low" / "simulation").glob("*.parquet")))
+    none = pq.read_table(next((tmp_path / "none" / "simulation").glob("*.parquet")))
+    assert low["question"].equals(none["question"])
+    with av.open(io.BytesIO(low["video"][0].as_py()["bytes"])) as container:
+        assert container.streams.video[0].height == 64
+    assert cli.main([*asked, "--out", str(tmp_path / "flat"), "--video-height", "3"]) == 2
