@@ -474,6 +474,19 @@ def test_every_kind_of_source_has_its_terms(
     assert [part.label for part in source_parts({"name": "it", **source})] == labels
 
 
+def test_the_page_on_licences_tells_the_same_as_the_rule() -> None:
+    page = Path(__file__).parents[2].joinpath("docs", "licences.md").read_text(encoding="utf-8")
+    rows = [[cell.strip(" `") for cell in line.strip("|").split("|")]
+            for line in page.splitlines() if line.startswith("|")]  # fmt: skip
+    stated = {row[0]: row[1].lower() for row in rows if len(row) > 1}
+    for name, label in model_licence.BASE_MODELS.items():
+        assert stated[name] == label
+    for name in ("LLaVA-OneVision-Data", "OpenSpatialDataset"):
+        (part,) = source_parts({"name": "it", "format": "llava", "data_set": name})
+        assert stated[name] == (part.label or "none is stated")
+    assert "LLaVA-Video-178K" in stated
+
+
 def test_a_published_data_set_is_known_by_its_folder() -> None:
     name = model_licence.published_name
     assert name("LLaVA-Video-178K/*/*.json") == "LLaVA-Video-178K"
