@@ -1,4 +1,4 @@
-"""What each filter left of the pseudo-labels in a folder, after the papers' Table 10."""
+"""What each rule left of the pseudo-labels in a folder, in tracks and positions."""
 
 from __future__ import annotations
 

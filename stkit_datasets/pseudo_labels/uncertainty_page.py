@@ -86,12 +86,12 @@ def _panel(curve: RiskCurve) -> str:
     drawn = line(curve.errors, most, _LINE)
     told = ""
     if curve.wrong:
-        # Shares of wrong answers have a scale of their own, up to all wrong at half the height.
+        # Shares of wrong answers have a scale of their own: their greatest is half the height.
         top = max(*curve.wrong, 1e-9)
         drawn += line(curve.wrong, 2 * top, _WRONG)
         told = (
-            f'<text x="{right + 4}" y="{foot - curve.wrong[0] / (2 * top) * (foot - head) + 4:.1f}"'
-            f' fill="{_WRONG}">{curve.wrong[0]:.0%}</text>'
+            f'<text x="{right}" y="18" text-anchor="end" fill="{_WRONG}">'
+            f"wrong {curve.wrong[0]:.0%} to {curve.wrong[-1]:.0%}</text>"
         )
     marks = f"{curve.kept[0]:.0%}", f"{curve.kept[-1]:.0%}"
     return (

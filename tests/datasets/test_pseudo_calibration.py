@@ -210,15 +210,15 @@ def test_questions_about_unmatched_objects_or_unannotated_frames_are_left_out():
 
 @pytest.fixture(scope="module")
 def held_out() -> QuestionErrors:
-    """Six degraded scenes of a seed that no factor or threshold was chosen on."""
+    """Four degraded scenes of a seed that no factor or threshold was chosen on."""
     return joined(
-        [question_errors(trial.labels(), trial.clip, trial.match) for trial in trials(6, 515)]
+        [question_errors(trial.labels(), trial.clip, trial.match) for trial in trials(4, 515)]
     )
 
 
 def test_stated_deviations_agree_with_errors_on_held_out_scenes(held_out):
     rows = {row.name: row for row in coverages(held_out, current_table())}
-    assert rows["all"].questions >= 100
+    assert rows["all"].questions >= 50
     assert 0.55 <= rows["all"].within[0] <= 0.82
     assert 0.85 <= rows["all"].within[1] <= 0.99
     before = {row.name: row for row in coverages(held_out, UNCHANGED)}
