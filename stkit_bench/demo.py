@@ -221,7 +221,7 @@ def _report_data(
             ("Source", "simulation"),
             ("Split", "validation"),
             ("Questions", f"{selection.selected:,} of {selection.candidates:,}"),
-            ("Clips asked about", f"{len({row['clip_id'] for row in light}):,}"),
+            ("Scene windows asked about", f"{len({row['clip_id'] for row in light}):,}"),
             ("Seed", str(config.seed)),
             ("STKit", version("stkit")),
             ("Reader of responses", f"rules {READER_VERSION}"),

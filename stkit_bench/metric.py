@@ -22,7 +22,8 @@ _INPUTS = """
 Args:
     predictions: list of str or None, a model's responses in free text; None for no response.
     references: list of dict, `stkit_bench.references(dataset)`, or rows' targets with their `task`
-        and `question`.
+        and `question`. Intervals are over scene windows, which `cluster` names: rows of one
+        `source` and `clip_id`, whichever camera.
     n_resamples: bootstrap resamples behind the intervals (1000).
     level: of the intervals (0.95).
     seed: of the bootstrap (0).

@@ -1,7 +1,7 @@
 """STKit-Bench for lmms-eval: what ``lmms_eval/stkit_bench.yaml`` names.
 
 A question's item goes to every metric it counts for, and a metric scores its items at the end, so
-that intervals are over clips and the mean is over the seven tasks, not over questions.
+that intervals are over scene windows and the mean is over the seven tasks, not over questions.
 """
 
 from __future__ import annotations
