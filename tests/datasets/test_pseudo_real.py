@@ -72,7 +72,7 @@ def test_tracks_meet_the_true_centres(kitti):
     in_camera = rigid.transform_points(camera_SE3_world, labels.centers_m[:, None])[:, 0]
     off = np.linalg.norm(in_camera - truth[objects[labels.track_index], rows], axis=1)
     known = np.isfinite(off)
-    assert known.sum() >= 15
+    assert known.sum() >= 12
     longest = sizes[objects[labels.track_index], rows].max(axis=1)
     assert (off[known] < longest[known]).all()
     assert np.median(off[known]) < 0.8
