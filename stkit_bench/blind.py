@@ -38,7 +38,6 @@ __all__ = ["AVERAGE", "CHANCE", "Blind", "chance_of"]
 CHANCE = "chance"
 AVERAGE = "average"
 
-_STEP_S = 0.5
 #: Pairs of spans that are compared at once: 2 million are some 100 MB.
 _PAIRS_PER_BLOCK = 2_000_000
 
@@ -67,7 +66,7 @@ class Blind:
 
         Args:
             references: as :func:`stkit_bench.references` makes them. The baselines need ``id`` and
-                ``question``.
+                ``question``, and answer as in ``stkit-bench run`` where they have ``duration_s``.
             seed: of the random baseline.
             training: rows that the class prior learns from; None leaves it out.
 
@@ -77,13 +76,12 @@ class Blind:
         """
         judged = judge(references, [None] * len(references))
         right = {CHANCE: chance_of(references)}
-        rows = [_row(reference) for reference in references]
         baselines: list[Answerer] = [Constant(), Random(seed=seed)]
         if training is not None:
             baselines.append(ClassPrior.fit(training))
         for baseline in baselines:
             try:
-                responses = baseline.answer(rows)
+                responses = baseline.answer(references)
             except ValueError:
                 # References without ids or questions: the baselines have nothing to go by.
                 continue
@@ -159,12 +157,3 @@ def _of_spans(start: FloatArray, end: FloatArray) -> FloatArray:
         iou = interval_iou(start[here, None], end[here, None], start[None], end[None])
         right[here] = (iou >= IOU_THRESHOLD - RELATIVE_TOLERANCE).sum(axis=1) - 1
     return np.clip(right, 0, None) / (n - 1)
-
-
-def _row(reference: Mapping[str, Any]) -> dict[str, Any]:
-    """A reference as the baselines take a row: without its target, with the frames' times."""
-    row = {name: reference.get(name) for name in ("id", "task", "question")}
-    length_s = reference.get("duration_s")
-    if isinstance(length_s, int | float) and length_s >= 1:
-        row["timestamps_s"] = [_STEP_S * k for k in range(int(length_s / _STEP_S) + 1)]
-    return row

@@ -33,7 +33,7 @@ __all__ = ["DemoConfig", "DemoResult", "run_demo"]
 
 logger = logging.getLogger(__name__)
 
-_ANSWERER_COLUMNS = ("id", "task", "question", "target", "objects", "timestamps_s")
+_ANSWERER_COLUMNS = ("id", "task", "question", "target", "objects", "duration_s")
 _SHOWN_BY = ("id", "task", "clip_id", "domain", "camera_motion", "polarity", "object_count")
 _NOTES = {
     "constant": "the same answer to every question of a task; sees no video",

@@ -7,6 +7,7 @@ the row's id and the seed alone, never on the order of the rows or on their targ
 from __future__ import annotations
 
 import itertools
+import math
 import re
 import statistics
 from collections import Counter
@@ -15,12 +16,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from stkit_bench.models.answerer import Row
+from stkit_datasets.config import FPS
 from stkit_datasets.seeding import stable_choice, stable_digest
 from stkit_datasets.tasks.names import TASKS, Task
 
 __all__ = ["ClassPrior", "Constant", "Guess", "Random"]
 
 _KMH_PER_MPS = 3.6
+_LONGEST_S = 20.0  # of a clip [P1 3.2]
 _COLOR_WORDS = re.compile(
     r"\b(red|green|blue|yellow|orange|purple|pink|cyan|magenta|white|black|brown|gr[ae]y|lime|teal)\b",
     re.IGNORECASE,
@@ -69,7 +72,8 @@ class Random:
 
     Distances are drawn uniformly by their logarithm and speeds uniformly, each within its range;
     clock directions, the two colors, and same or different uniformly; intervals from all pairs of
-    frame times at least a second apart.
+    times on the grid of 0.5 s that are at least a second apart, within the row's ``duration_s``
+    (20 s where it is not told).
     """
 
     seed: int = 0
@@ -179,11 +183,15 @@ def _sentence(row: Row, task: Task, guess: Guess) -> str:
 
 
 def _colors(row: Row) -> tuple[str, str]:
-    """Return the two colors that a comparison names, from its objects or else its question."""
-    named = [item["color"] for item in row.get("objects") or [] if item.get("color")]
-    if len(named) < 2:
-        found = [color.lower() for color in _COLOR_WORDS.findall(row.get("question") or "")]
-        named = list(dict.fromkeys(found))
+    """Return the two colors that a comparison names, from its question or else its objects.
+
+    The question goes first: a row and the reference made of it share it, whatever their objects.
+    """
+    found = [color.lower() for color in _COLOR_WORDS.findall(row.get("question") or "")]
+    named = list(dict.fromkeys(found))
+    if len(named) != 2:
+        objects = [item["color"] for item in row.get("objects") or [] if item.get("color")]
+        named = objects or named
     if len(named) != 2:
         raise ValueError(
             f"row {row.get('id')!r}: a comparison needs two colors in `objects` or in the "
@@ -193,11 +201,13 @@ def _colors(row: Row) -> tuple[str, str]:
 
 
 def _intervals(row: Row) -> list[tuple[float, float]]:
-    times = row.get("timestamps_s")
-    if times is None:
-        times = [0.5 * k for k in range(41)]
-    pairs = [(float(a), float(b)) for a, b in itertools.combinations(times, 2) if b - a >= 1.0]
-    return pairs or [(float(times[0]), float(times[-1]))]
+    # Not from the frames' own times: references have none, and a view has fewer of them.
+    length_s = row.get("duration_s")
+    if not isinstance(length_s, int | float) or not math.isfinite(length_s):
+        length_s = _LONGEST_S
+    times = [k / FPS for k in range(max(2, round(length_s * FPS)))]
+    pairs = [(a, b) for a, b in itertools.combinations(times, 2) if b - a >= 1.0]
+    return pairs or [(times[0], times[-1])]
 
 
 def _median(targets: Sequence[Mapping[str, Any]], name: str) -> float:

@@ -28,7 +28,7 @@ from stkit_datasets.wording import load_wording
 
 __all__ = ["StkitQuestions"]
 
-_KEPT = ("task", "source", "clip_id", "target")
+_KEPT = ("task", "source", "clip_id", "target", "duration_s")
 
 
 class StkitQuestions:

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
+import run_rows
 
 from stkit_bench.blind import Blind, chance_of
+from stkit_bench.cli import main
+from stkit_bench.files import read_references
+from stkit_bench.models.baselines import Constant, Random
 
 
 def questions(task, targets, **more):
@@ -78,3 +84,22 @@ def test_the_class_prior_stands_beside_them_where_there_are_training_rows():
     assert blind.accuracies()["class_prior"]["movement_direction"] == pytest.approx(2 / 3)
     with pytest.raises(ValueError, match="needs training rows"):
         Blind.of(rows, training=[])
+
+
+@pytest.mark.parametrize("name", ["constant", "random"])
+@pytest.mark.parametrize("more", [(), ("--paraphrased",), ("--fps", "1", "--no-video")])
+@pytest.mark.parametrize("own", [True, False])
+def test_a_baseline_scores_beside_a_model_what_it_scores_when_it_is_run(tmp_path, name, more, own):
+    rows = run_rows.write(tmp_path / "bench.parquet", names=("a", "b", "c", "d"))
+    answers, scores = tmp_path / "answers.jsonl", tmp_path / "score.json"
+    asked = ["run", "--model", f"baseline:{name}", "--data", str(rows), "--out", str(answers)]
+    assert main([*asked, *more]) == 0
+    known = [] if own else ["--references", str(rows)]
+    assert main(["score", str(answers), *known, "--n-resamples", "0", "--out", str(scores)]) == 0
+    found = json.loads(scores.read_text())
+    run = {task: one["accuracy"] for task, one in found["tasks"].items()}
+    assert {task: found["blind"][name][task] for task in run} == pytest.approx(run)
+    baseline = {"constant": Constant(), "random": Random()}[name]
+    responses = [json.loads(line)["response"] for line in answers.read_text().splitlines()]
+    if "--paraphrased" not in more:
+        assert baseline.answer(read_references(rows)) == responses

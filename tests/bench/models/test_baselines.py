@@ -25,7 +25,7 @@ def rows(n: int = 1):
             "id": f"{task}{number}",
             "task": task,
             "question": QUESTIONS[task],
-            "timestamps_s": [0.5 * k for k in range(11)],
+            "duration_s": 5.5,
         }
         for task in TASKS
         for number in range(n)
@@ -140,5 +140,7 @@ def test_colors_come_from_the_objects_in_the_order_named():
         "objects": [{"color": "cyan"}, {"color": "lime"}],
     }
     assert "cyan" in Constant().answer([row])[0]
+    named = {**row, "question": "Which one went farther, the lime or the cyan one?"}
+    assert "lime" in Constant().answer([named])[0]
     with pytest.raises(ValueError, match="row 'x': a comparison needs two colors"):
         Constant().answer([{**row, "objects": None}])
