@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from stkit_datasets import schema
 from stkit_datasets.errors import StkitError
+from stkit_datasets.pseudo_labels.factors import current_table
 from stkit_datasets.rows import RowConfig, clip_rows
 from stkit_datasets.sources.base import SPLITS, Source
 from stkit_datasets.tasks.names import TASKS
@@ -178,8 +179,9 @@ def build_fingerprint(
 ) -> str:
     """16 hex digits of all that decides a build's rows.
 
-    Covers this package's code, the splits, the settings, the sentences, and name, size and
-    modification time of every annotation file; a changed file is never a stale cache hit.
+    Covers this package's code, the splits, the settings, the sentences, the factors of stated
+    uncertainties, and name, size and modification time of every annotation file; a changed file is
+    never a stale cache hit.
     """
     settings = {
         "code": code_digest(),
@@ -187,6 +189,7 @@ def build_fingerprint(
         "splits": list(splits),  # a source without files, such as the simulation, has no other sign
         "config": asdict(config),
         "wording": config.wording.fingerprint,
+        "uncertainty": asdict(current_table()),
         "files": [
             [split, str(path.resolve()), (stat := path.stat()).st_size, stat.st_mtime_ns]
             for split in splits

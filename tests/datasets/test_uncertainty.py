@@ -19,7 +19,9 @@ from stkit_datasets.pseudo_labels.factors import (
     write_table,
 )
 from stkit_datasets.rows import RowConfig, clip_rows
+from stkit_datasets.sources import open_source
 from stkit_datasets.uncertainty import distance_variance_m2
+from stkit_datasets.units_of_work import build_fingerprint
 
 CONFIG = RowConfig(video="none")
 
@@ -226,3 +228,10 @@ def test_a_table_that_is_not_there_is_said(tmp_path, monkeypatch):
     monkeypatch.setenv(VARIABLE, str(tmp_path / "none.json"))
     with pytest.raises(SourceError, match="named by STKIT_UNCERTAINTY"):
         rows_of(uncertain(STRAIGHT[None], 0.3), "traveled_distance")
+
+
+def test_another_table_of_factors_is_another_build(monkeypatch):
+    source = open_source("simulation", None, {})
+    unchanged = build_fingerprint(source, CONFIG)
+    monkeypatch.delenv(VARIABLE)
+    assert build_fingerprint(source, CONFIG) != unchanged
