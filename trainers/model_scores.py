@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from huggingface_hub import EvalResult
@@ -66,6 +66,29 @@ def read_scores(given: str) -> Scored:
             f"{path}: not a whole score, the reader failed on {scores['reader_failures']} answers"
         )
     return Scored(name or _UNNAMED, path.name, scores)
+
+
+def check_model(scored: Scored, names: Collection[str]) -> None:
+    """Check that the answers were given by a model, where the scores say whose they are.
+
+    Scores of older versions, and of answers that name no model, say nothing.
+
+    Args:
+        scored: the scores.
+        names: of the model; a path counts by its last part, too.
+
+    Raises:
+        ScoresError: the answers are another model's; names both.
+    """
+    answers = scored.scores.get("answers")
+    models = answers.get("models", []) if isinstance(answers, Mapping) else []
+    others = [name for name in models if not {name, PurePath(name).name} & set(names)]
+    if others:
+        raise ScoresError(
+            f"{scored.file}: the answers are of {', '.join(map(repr, others))}, not of the model "
+            f"that is published ({', '.join(sorted(names))}); where an endpoint served it under "
+            "another name, give that name with --answered_as"
+        )
 
 
 def eval_results(all_scores: Sequence[Scored]) -> list[EvalResult]:
@@ -167,7 +190,17 @@ def _text(scored: Scored) -> str:
         f"{scores['n']:,} questions in {scores['n_clusters']:,} groups that share a scene; the "
         "intervals draw whole groups. Accuracy counts an answer that could not be read as wrong; "
         f"coverage is the share that could. The last {len(named)} columns see no video. Read by "
-        f"{read}, STKit {scores['stkit_version']}."
+        f"{read}, STKit {scores['stkit_version']}.{_of_files(scores)}"
+    )
+
+
+def _of_files(scores: Mapping[str, Any]) -> str:
+    if not {"answers", "questions"} <= scores.keys():
+        return ""  # of a version that did not write them down
+    answers, questions = scores["answers"], scores["questions"]
+    return (
+        f" Questions with the digest `{questions['digest']}`, answers with the SHA-256 "
+        f"`{answers['sha256'][:16]}…`."
     )
 
 

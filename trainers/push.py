@@ -30,7 +30,7 @@ from stkit_datasets.errors import ConfigError, StkitError
 from trainers import staging, training_facts
 from trainers.model_card import Published, model_card
 from trainers.model_licence import derive, parts_of
-from trainers.model_scores import ScoresError, read_scores
+from trainers.model_scores import ScoresError, check_model, read_scores
 
 logger = logging.getLogger("trainers.push")
 
@@ -51,6 +51,7 @@ class Push:
         private: make it private; an existing repository keeps what it is.
         merge: write an adapter into its base model's weights.
         licence: of the weights, where it cannot be told from what they are made from.
+        answered_as: the name under which an endpoint served the model that was scored.
         token_env: the environment variable with the token.
         endpoint: another address than the public Hub's.
     """
@@ -61,12 +62,20 @@ class Push:
     private: bool = False
     merge: bool = False
     licence: str | None = None
+    answered_as: str | None = None
     token_env: str = hub.DEFAULT_TOKEN_ENV
     endpoint: str | None = None
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.repository):
             raise ConfigError(f"the model must be named ORG/NAME, got {self.repository!r}")
+
+    @property
+    def names(self) -> frozenset[str]:
+        """What answers may call the model."""
+        served = (self.answered_as,) if self.answered_as else ()
+        name = self.repository.rpartition("/")[2]
+        return frozenset({self.model.resolve().name, self.repository, name, *served})
 
 
 @dataclass
@@ -109,6 +118,8 @@ def prepared(asked: Push) -> Iterator[Prepared]:
     facts = training_facts.read(asked.model)
     licence = derive(parts_of(facts), asked.licence)
     scores = [read_scores(given) for given in asked.scores]
+    for scored in scores:
+        check_model(scored, asked.names)
     # Beside the weights: merged ones are as large, and links stay on one disk.
     with tempfile.TemporaryDirectory(prefix=".push-", dir=asked.model) as name:
         folder = Path(name)
@@ -241,13 +252,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--merge", action="store_true", help="write an adapter into its base model")
     parser.add_argument("--license", metavar="NAME", help="the Hub's identifier, where it is not "
                         "known what the model may be published under")  # fmt: skip
+    parser.add_argument("--answered_as", metavar="NAME", help="the name under which an endpoint "
+                        "served the model that was scored, where it was another")  # fmt: skip
     parser.add_argument("--token_env", default=hub.DEFAULT_TOKEN_ENV, metavar="NAME",
                         help="environment variable with the token (default: HF_TOKEN)")  # fmt: skip
     parser.add_argument("--dry_run", action="store_true", help="show, and upload nothing")
     given = parser.parse_args(arguments)
     try:
-        asked = Push(given.model, given.repo, given.scores, given.private, given.merge,
-                     given.license, given.token_env)  # fmt: skip
+        asked = Push(
+            given.model, given.repo, given.scores, private=given.private, merge=given.merge,
+            licence=given.license, answered_as=given.answered_as, token_env=given.token_env,
+        )  # fmt: skip
         if given.dry_run:
             with prepared(asked) as ready:
                 sys.stdout.write(f"{ready.to_text()}\nwould go to {asked.repository}\n")

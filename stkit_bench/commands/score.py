@@ -50,6 +50,7 @@ def add_parser(subparsers: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Score the file; print and write what was asked for."""
     from stkit_bench.files import FileError
+    from stkit_bench.scored import answers_facts, questions_facts
     from stkit_bench.scoring import score
 
     answers = load(arguments.file, arguments.references)
@@ -62,7 +63,11 @@ def run(arguments: argparse.Namespace) -> int:
             if reader.name != "rules":
                 raise
             raise FileError(arguments.references or arguments.file, str(error)) from error
-        result = _result(scores, reader, beside)
+        result = {
+            **_result(scores, reader, beside),
+            "answers": answers_facts(arguments.file),
+            "questions": questions_facts(answers.references),
+        }
     tell(arguments, result, _text(scores, reader, beside, arguments))
     return status(scores.reader_failures)
 

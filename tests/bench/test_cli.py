@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 
 import pyarrow as pa
@@ -140,6 +141,34 @@ def test_other_errors_name_the_file(tmp_path, answers, capsys):
     ]:
         assert main(argv) == 2, argv
         assert message in capsys.readouterr().err
+
+
+def test_scores_say_what_they_are_of(tmp_path, capsys):
+    items = [question(n) for n in range(1, 5)]
+    said = [{"id": i["id"], "response": "12", "model": "runs/a", "settings": "s1"} for i in items]
+    alone = [{**i, "response": "12"} for i in items]
+    rows = lines(tmp_path / "rows.jsonl", items)
+    parquet = tmp_path / "rows.parquet"
+    pq.write_table(pa.Table.from_pylist(items[::-1]), parquet)
+
+    def facts(*argv):
+        assert main(["score", *argv, "--json"]) == 0
+        found = json.loads(capsys.readouterr().out)
+        return found["answers"], found["questions"]
+
+    run = lines(tmp_path / "run.jsonl", said)
+    told, questions = facts(run, "--references", rows)
+    digest = hashlib.sha256((tmp_path / "run.jsonl").read_bytes()).hexdigest()
+    assert told == {"file": "run.jsonl", "sha256": digest, "models": ["runs/a"], "settings": ["s1"]}
+    assert questions["n"] == 4
+    assert facts(run, "--references", str(parquet)) == (told, questions)
+    told, same = facts(lines(tmp_path / "alone.jsonl", alone))
+    assert (told["models"], told["settings"], same) == ([], [], questions)
+    changed = [{**i, "response": "12"} for i in [question(1, clock=4), *items[1:]]]
+    for others in (changed, alone[:3]):
+        assert facts(lines(tmp_path / "others.jsonl", others))[1] != questions
+    mixed = lines(tmp_path / "mixed.jsonl", [{**said[0], "model": "b"}, *said[1:]])
+    assert facts(mixed, "--references", rows)[0]["models"] == ["b", "runs/a"]
 
 
 def test_out_is_written_whole_or_not_at_all(tmp_path, answers, monkeypatch):

@@ -126,11 +126,14 @@ def copy(trained: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def scores(rows: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def scores(trained: Path, rows: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return scores of answers that are drawn at random and filed under the trained model."""
     folder = tmp_path_factory.mktemp("answers")
     answers, out = folder / "answers.jsonl", folder / "score.json"
     asked = ["--data", str(rows), "--out", str(answers), "--no-progress"]
     assert bench(["run", "--model", "baseline:random", *asked]) == 0
+    text = answers.read_text().replace('"model": "random"', f'"model": "{trained}"')
+    answers.write_text(text)
     told = ["--references", str(rows), "--out", str(out)]
     assert bench(["score", str(answers), *told]) == 0
     return out
@@ -320,6 +323,36 @@ def test_scores_that_are_not_whole_are_refused(
     (tmp_path / "score.json").write_text(json.dumps(content))
     with pytest.raises(model_scores.ScoresError, match=message):
         model_scores.read_scores(str(tmp_path / "score.json"))
+
+
+@pytest.mark.parametrize(
+    ("models", "other"),
+    [
+        (["random"], "'random'"),
+        (["runs/run", "runs/another"], "'runs/another'"),
+        (["runs/run (no video)"], "'runs/run (no video)'"),
+        (["/long/way/to/run", NAME, "st-vlm", "alias"], None),
+        ([], None),
+        (None, None),
+    ],
+)
+def test_scores_of_another_model_are_refused(
+    trained: Path, scores: Path, tmp_path: Path, models: list[str] | None, other: str | None
+) -> None:
+    content = json.loads(scores.read_text())
+    content["answers"]["models"] = models
+    if models is None:
+        del content["answers"], content["questions"]  # as older versions wrote them
+    (tmp_path / "score.json").write_text(json.dumps(content))
+    told = [str(tmp_path / "score.json")]
+    asked = push.Push(trained, NAME, told, answered_as="alias")
+    if other is None:
+        with push.prepared(asked) as ready:
+            assert ("with the digest" in ready.card) == (models is not None)
+        return
+    message = rf"score.json: the answers are of {re.escape(other)}, not of .* run, .*st-vlm"
+    with pytest.raises(model_scores.ScoresError, match=message), push.prepared(asked):
+        pass
 
 
 def test_questions_without_a_name_are_not_called_a_bench(scores: Path) -> None:
