@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from itertools import chain
@@ -15,7 +15,8 @@ from typing import Any
 import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
 
-from stkit_datasets import atomic, schema, shards
+from stkit_datasets import atomic, build_report, schema, shards
+from stkit_datasets.build_report import BuiltSplit, added
 from stkit_datasets.built import RowFile, rows_note
 from stkit_datasets.engine import Engine
 from stkit_datasets.errors import ConfigError, SourceError
@@ -152,7 +153,7 @@ def _build(
     unfinished: Path,
     progress: bool,
 ) -> Report:
-    total = Report()
+    made: dict[str, Report] = {}
     folder = config.out / config.source
     _remove_leftovers(config, folder)
     for split, names in units.items():
@@ -164,14 +165,22 @@ def _build(
             for unit_report in _built_units(source, split, names, paths, config, bar):
                 report.add(unit_report)
         _write_shards(paths, folder, config.shard_names.get(split, split), config)
-        total.add(report)
-    _write_report(config, fingerprint, total)
+        made[split] = report
+    build_report.write(
+        _report_path(config),
+        config.source,
+        {
+            split: BuiltSplit(fingerprint, asdict(config.rows), _shards(config, split), report)
+            for split, report in made.items()
+        },
+        folder,
+    )
     write_card(config.out)
     # What older versions or settings left unfinished is superseded too.
     for rest in unfinished.parent.glob(f"{config.source}-*"):
         shutil.rmtree(rest)
     _remove_if_empty(unfinished.parent)
-    return total
+    return added(made.values())
 
 
 def _remove_leftovers(config: BuildConfig, folder: Path) -> None:
@@ -187,24 +196,25 @@ def _finished_report(
     config: BuildConfig, fingerprint: str, units: Mapping[str, Sequence[str]]
 ) -> Report | None:
     """The report of this very build when an earlier run has finished it, else None."""
-    path = _report_path(config)
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        same = content["fingerprint"] == fingerprint and content["shards"] == _shards(config, units)
-        return Report.from_dict({key: content[key] for key in Report().to_dict()}) if same else None
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
-        # No report, or none that a finished build of this version has written.
-        return None
+    known = build_report.read(_report_path(config))
+    reports = []
+    for split in (split for split, names in units.items() if names):
+        built = known.get(split)
+        if built is None or built.fingerprint != fingerprint:
+            return None
+        if built.shards != _shards(config, split):
+            return None
+        reports.append(built.report)
+    return added(reports)
 
 
 def _report_path(config: BuildConfig) -> Path:
     return config.out / "reports" / f"{config.source}.json"
 
 
-def _shards(config: BuildConfig, splits: Iterable[str]) -> dict[str, int]:
-    """Name and size of every shard of the splits: a lost or cut one is no finished build."""
-    names = [config.shard_names.get(split, split) for split in splits]
-    paths = [p for name in names for p in _shard_paths(config.out / config.source, name)]
+def _shards(config: BuildConfig, split: str) -> dict[str, int]:
+    """Name and size of every shard of a split: a lost or cut one is no finished build."""
+    paths = _shard_paths(config.out / config.source, config.shard_names.get(split, split))
     return {path.name: path.stat().st_size for path in paths}
 
 
@@ -318,18 +328,6 @@ def _write_shards(paths: Sequence[Path], folder: Path, split: str, config: Build
         written.add(target)
     for path in old - written:
         path.unlink()
-
-
-def _write_report(config: BuildConfig, fingerprint: str, report: Report) -> None:
-    content = {
-        "source": config.source,
-        "splits": list(config.splits),
-        "fingerprint": fingerprint,
-        "rows": asdict(config.rows),
-        "shards": _shards(config, config.splits),
-        **report.to_dict(),
-    }
-    atomic.write_text(_report_path(config), json.dumps(content, indent=2, sort_keys=True) + "\n")
 
 
 def write_card(out: Path) -> None:

@@ -19,7 +19,9 @@ from stkit_datasets.build import BuildConfig, build
 from stkit_datasets.cli import main, parse_option
 from stkit_datasets.engine import Engine
 from stkit_datasets.errors import ConfigError, SourceError
+from stkit_datasets.export import ExportConfig, export
 from stkit_datasets.rows import RowConfig
+from stkit_datasets.units_of_work import Report
 
 ANNOTATIONS_ONLY = RowConfig(video="none")
 
@@ -164,6 +166,63 @@ def test_a_harmed_build_is_done_again(logs: Path, built: Path, tmp_path: Path, h
         (tmp_path / "out" / "reports" / "argoverse2.json").write_text("{")
     build(config(logs, tmp_path / "out"), progress=False)
     assert files(tmp_path / "out") == files(built)
+
+
+SCENES = {"n_train_scenes": 2, "n_validation_scenes": 1, "duration_s": 4.0}
+
+
+def split_by_split(out: Path, *splits: str, **more) -> Report:
+    settings = {"rows": ANNOTATIONS_ONLY, "source_options": SCENES, **more}
+    return build(BuildConfig("simulation", None, out, splits, **settings), progress=False)
+
+
+def test_splits_built_one_after_the_other_are_all_in_the_report(tmp_path: Path) -> None:
+    out, place = tmp_path / "out", tmp_path / "out" / "reports" / "simulation.json"
+    train = split_by_split(out, "train")
+    validation = split_by_split(out, "validation")
+    told = json.loads(place.read_text())
+    assert (train.units, validation.units, told["units"]) == (2, 1, 3)
+    assert told["splits"] == ["train", "validation"]
+    assert told["shards"] == {p.name: p.stat().st_size for p in (out / "simulation").iterdir()}
+    for split, report in (("train", train), ("validation", validation)):
+        part = {key: told["by_split"][split][key] for key in report.to_dict()}
+        assert part == report.to_dict()
+    total = sum(told["questions"].values())
+    assert total == pq.read_table(out / "simulation").num_rows
+
+    before = files(out)
+    shard = next((out / "simulation").glob("train-*"))
+    written = shard.stat().st_mtime_ns
+    # Each is known to be finished, whatever was built after it.
+    assert split_by_split(out, "train") == train
+    assert split_by_split(out, "validation") == validation
+    assert (files(out), shard.stat().st_mtime_ns) == (before, written)
+    split_by_split(tmp_path / "other", "validation")
+    split_by_split(tmp_path / "other", "train")
+    assert files(tmp_path / "other") == before
+    both = split_by_split(tmp_path / "both", "train", "validation")
+    assert both.units == 3
+    assert split_by_split(tmp_path / "both", "train", "validation") == both
+    assert json.loads((tmp_path / "both/reports/simulation.json").read_text())["units"] == 3
+
+    export(ExportConfig(out, tmp_path / "export"), progress=False)
+    loaded = load_dataset(str(tmp_path / "export"), "simulation", cache_dir=str(tmp_path / "c"))
+    assert sum(part.num_rows for part in loaded.values()) == total
+
+
+def test_the_report_forgets_a_split_whose_shards_are_gone(tmp_path: Path) -> None:
+    place = tmp_path / "reports" / "simulation.json"
+    split_by_split(tmp_path, "train")
+    split_by_split(tmp_path, "validation")
+    for shard in (tmp_path / "simulation").glob("train-*"):
+        shard.unlink()
+    split_by_split(tmp_path, "validation", source_options={**SCENES, "n_validation_scenes": 2})
+    told = json.loads(place.read_text())
+    assert (told["splits"], told["units"]) == (["validation"], 2)
+    # A report that was made of another one, such as that of filtered rows, is not a build's.
+    place.write_text(json.dumps({**told, "fingerprint": f"filtered-{told['fingerprint']}"}))
+    split_by_split(tmp_path, "train")
+    assert json.loads(place.read_text())["splits"] == ["train"]
 
 
 def test_two_builds_of_a_source_into_one_folder_are_refused(logs: Path, tmp_path: Path) -> None:
