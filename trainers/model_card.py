@@ -25,6 +25,7 @@ from trainers.model_card_data import (
 )
 from trainers.model_licence import RULE, ModelLicence
 from trainers.model_scores import Scored, eval_results, scores_text
+from trainers.samples import ROW_FORMATS
 
 TEMPLATE = "model_card.md"
 
@@ -123,7 +124,9 @@ def _introduction(facts: Facts, published: Published) -> str:
     else:
         made = f"{linked(base)}, tuned"
     merged = "; the adapter is merged into the weights" if published.merged else ""
-    rows = any(source["format"] == "stkit" for one in stages(facts) for source in one["sources"])
+    rows = any(
+        source["format"] in ROW_FORMATS for one in stages(facts) for source in one["sources"]
+    )
     what = (
         "questions about how objects in short video clips move: how far, how fast, which way, "
         "when, and which of two"

@@ -10,6 +10,7 @@ from stkit_datasets.sources import SOURCES
 from stkit_datasets.sources.pseudo_labelled import PseudoLabelledSource
 from stkit_datasets.tasks.names import TASKS
 from trainers.model_licence import source_parts
+from trainers.samples import ROW_FORMATS
 
 Facts = Mapping[str, Any]
 
@@ -77,7 +78,7 @@ def sources_table(facts: Facts) -> str:
 
 def _entries(source: Facts) -> Iterable[tuple[str, str, str, str, str]]:
     name = f"`{source['name']}`"
-    if source["format"] != "stkit":
+    if source["format"] not in ROW_FORMATS:
         (part,) = source_parts(source)
         made = source.get("data_set") or _FORMATS[source["format"]]
         count = f"{'at most ' if source['at_most'] else ''}{source['samples']:,}"

@@ -14,6 +14,7 @@ from typing import Any
 
 from stkit_datasets.errors import ConfigError
 from stkit_datasets.licences import LICENCES
+from trainers.samples import ROW_FORMATS
 
 RULE = (
     "The weights are under the strictest of the licences of what they were made from, the base "
@@ -102,7 +103,7 @@ def parts_of(facts: Mapping[str, Any]) -> tuple[Part, ...]:
 
 def source_parts(source: Mapping[str, Any]) -> list[Part]:
     """Return what a source of a run holds: one part for every source of STKit, else one."""
-    if source["format"] == "stkit":
+    if source["format"] in ROW_FORMATS:
         return [_stkit(name) for name in source["rows"]]
     general = _GENERAL.get(source.get("data_set") or "")
     if general is not None:

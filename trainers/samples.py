@@ -3,6 +3,8 @@
 The forms, each read as its owner publishes it:
 
 - ``stkit``: a row of this project (:mod:`stkit_datasets.schema`), its video embedded.
+- ``stkit_boxes``: the same row, its boxes named instead of its question asked
+  (:mod:`trainers.box_captions`).
 - ``llava``: ``id``, ``conversations`` of ``{"from": "human" | "gpt", "value": …}`` and ``image`` (a
   path, a list of paths, or embedded bytes), ``video`` (a path) or neither, with ``<image>`` or
   ``<video>`` where a picture stands. So are LLaVA-Video-178K
@@ -31,12 +33,13 @@ from stkit_datasets import prompt
 from stkit_datasets.video.overlay import draw_boxes
 from stkit_datasets.video.palette import COLORS
 from stkit_datasets.wording import Wording, load_wording
-from trainers import media
+from trainers import box_captions, media
 
 Record = Mapping[str, Any]
 Message = dict[str, Any]
 
-FORMATS = ("stkit", "llava", "openspatial", "vlm4d")
+ROW_FORMATS = ("stkit", "stkit_boxes")
+FORMATS = (*ROW_FORMATS, "llava", "openspatial", "vlm4d")
 
 _PLACEHOLDER = re.compile(r"\s*<(?:image|video)>\s*")
 _MASK = re.compile(r"(Region \[\d+\] )?<mask>(?: <depth>)?")
@@ -82,6 +85,7 @@ def read_sample(
     """
     readers = {
         "stkit": lambda: _stkit(record, max_frames, load_wording_file(wording)),
+        "stkit_boxes": lambda: _stkit_boxes(record, max_frames),
         "llava": lambda: _llava(record, media_root, max_frames),
         "openspatial": lambda: _openspatial(record, media_root),
         "vlm4d": lambda: _vlm4d(record, media_root, max_frames),
@@ -106,16 +110,26 @@ def record_id(record: Record, fallback: str) -> str:
 
 
 def _stkit(row: Record, max_frames: int, wording: Wording) -> Sample:
+    kept = media.spread(len(row["timestamps_s"]), max_frames)
+    text = stkit_prompt(row, kept, wording)
+    messages = prompt.messages(text, row["answer"])
+    return Sample(str(row["id"]), messages, videos=[_stkit_frames(row, kept)])
+
+
+def _stkit_boxes(row: Record, max_frames: int) -> Sample:
+    kept = media.spread(len(row["timestamps_s"]), max_frames)
+    messages = prompt.messages(box_captions.PROMPT, box_captions.caption(row, kept))
+    return Sample(str(row["id"]), messages, videos=[_stkit_frames(row, kept)])
+
+
+def _stkit_frames(row: Record, kept: Sequence[int]) -> NDArray[np.uint8]:
     video = row["video"]
     if video is None or video.get("bytes") is None:
         raise SampleError("the row holds no video; build the rows with video")
-    n_frames = len(row["timestamps_s"])
-    kept = media.spread(n_frames, max_frames)
-    text = stkit_prompt(row, kept, wording)
-    frames = media.decode_bytes(video["bytes"], n_frames, kept)
+    frames = media.decode_bytes(video["bytes"], len(row["timestamps_s"]), kept)
     if row.get("boxes_drawn") is False:
         _draw_boxes(frames, row, kept)
-    return Sample(str(row["id"]), prompt.messages(text, row["answer"]), videos=[frames])
+    return frames
 
 
 def stkit_prompt(row: Record, kept: Sequence[int], wording: Wording) -> str:

@@ -33,7 +33,6 @@ from transformers.models.llava_onevision.video_processing_llava_onevision import
     LlavaOnevisionVideoProcessor,
 )
 
-PATCH_PX = 14
 _SPECIAL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>", "<image>", "<video>")
 
 # The layout of the published template: all images, all videos, then the text; an assistant's turn
@@ -56,11 +55,14 @@ class Size:
     vision: tuple[int, int, int, int]
     text: tuple[int, int, int, int]
     kv_heads: int
+    patch_px: int = 14
 
 
 SIZES = {
     "tiny": Size(image_px=56, vision=(32, 64, 2, 4), text=(64, 128, 2, 4), kv_heads=2),
-    "small": Size(image_px=112, vision=(96, 192, 2, 4), text=(160, 448, 4, 4), kv_heads=4),
+    "small": Size(
+        image_px=64, patch_px=8, vision=(96, 192, 2, 4), text=(128, 384, 4, 4), kv_heads=4
+    ),
 }
 
 _N_MERGED_TOKENS = 1024
@@ -119,7 +121,7 @@ def processor(size: Size, words: Sequence[str] = ()) -> LlavaOnevisionProcessor:
         image_processor=LlavaOnevisionImageProcessor(image_grid_pinpoints=_grid(size), **common),
         tokenizer=tokenizer(words),
         video_processor=LlavaOnevisionVideoProcessor(**common),
-        num_image_tokens=(size.image_px // PATCH_PX) ** 2,
+        num_image_tokens=(size.image_px // size.patch_px) ** 2,
         vision_feature_select_strategy="full",
         chat_template=CHAT_TEMPLATE,
     )
@@ -140,7 +142,7 @@ def model(
             "model_type": "siglip_vision_model",
             **sides(size.vision),
             "image_size": size.image_px,
-            "patch_size": PATCH_PX,
+            "patch_size": size.patch_px,
             "vision_use_head": False,
         },
         text_config={

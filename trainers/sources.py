@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from stkit_datasets.seeding import stable_digest
 from trainers.json_records import JsonRecords, iterate
-from trainers.samples import FORMATS, Record, Sample, read_sample
+from trainers.samples import FORMATS, ROW_FORMATS, Record, Sample, read_sample
 
 IF_SHORT = ("error", "all", "repeat")
 _WORDS_TOKENS = 400  # of a question of STKit with the times of its frames, and its answer
@@ -28,7 +28,7 @@ class SourceConfig:
         name: what logs and the dry run call it.
         path: a folder of Parquet files, a JSON or JSON Lines file (or a pattern for several), a
             name on the Hub, or the folder of VLM4D's files; relative to the recipe's ``data_root``.
-        format: one of ``stkit``, ``llava``, ``openspatial``, ``vlm4d`` (``trainers.samples``).
+        format: one of ``trainers.samples.FORMATS``.
         config: the configuration, where ``path`` holds several.
         split: of a folder of Parquet files or a name on the Hub; of VLM4D ``real``, ``synthetic``
             or ``both``.
@@ -157,7 +157,7 @@ class Source:
 
     def lengths(self, rows: NDArray[np.int64], frame_tokens: int) -> NDArray[np.int64]:
         """Return about how many tokens the records have."""
-        if self.config.format == "stkit":
+        if self.config.format in ROW_FORMATS:
             times = self.records.data.column("timestamps_s").combine_chunks()  # type: ignore[attr-defined]
             frames = np.minimum(np.diff(times.offsets.to_numpy())[rows], self.max_frames)
             return np.asarray(frames * frame_tokens + _WORDS_TOKENS, np.int64)
@@ -235,7 +235,7 @@ def _column(records: Any, column: str, kept: NDArray[np.int64]) -> NDArray[Any]:
 
 
 def _clip_column(config: SourceConfig) -> str:
-    return "clip_id" if config.format == "stkit" else "video"
+    return "clip_id" if config.format in ROW_FORMATS else "video"
 
 
 def _vlm4d_records(folder: Path, split: str) -> list[dict[str, Any]]:

@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 from stkit_datasets.built import RowFile
 from trainers.mixture import Mixture
 from trainers.model_licence import published_name
+from trainers.samples import ROW_FORMATS
 from trainers.sources import Source, SourceConfig
 
 _COLUMNS = ("source", "clip_id", "camera", "task", "fps", "domain", "target")
@@ -65,7 +66,7 @@ def _source(source: Source, rows: Any, asked: int | None) -> Facts:
     config = source.config
     samples = asked if rows is None else len(rows)
     composition = None
-    if config.format == "stkit":
+    if config.format in ROW_FORMATS:
         table = _light_rows(source, rows, asked)
         samples, composition = table.num_rows, _composition(table)
     local = source.path.exists() or config.path.endswith((".json", ".jsonl"))

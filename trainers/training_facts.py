@@ -22,6 +22,7 @@ from stkit_datasets._version import __version__
 from stkit_datasets.atomic import write_text
 from trainers.arguments import DataArguments, ModelArguments, SftArguments
 from trainers.mixture import Mixture
+from trainers.samples import ROW_FORMATS
 from trainers.taken_data import digest_of, plain_source, taken, unplaced
 
 FACTS = "training_facts.json"
@@ -189,7 +190,7 @@ def _check(facts: Facts, where: str) -> None:
         for key in ("data_set", "at_most", "revision", "digest"):
             if key not in source:
                 raise FactsError(f"{where}: the fact sources[{number}].{key} is missing")
-        if source["format"] == "stkit" and not source.get("rows"):
+        if source["format"] in ROW_FORMATS and not source.get("rows"):
             raise FactsError(f"{where}: the fact sources[{number}].rows is missing")
     if facts["base"].get("earlier") is not None:
         _check(facts["base"]["earlier"], f"{where}: base.earlier")

@@ -99,7 +99,10 @@ def test_what_does_not_add_up_is_told(two: Path, sources: Any, size: Any, says: 
 @pytest.mark.parametrize(
     ("other", "says"),
     [
-        ({"format": "coco"}, "format must be one of stkit, llava, openspatial, vlm4d, got 'coco'"),
+        (
+            {"format": "coco"},
+            "format must be one of stkit, stkit_boxes, llava, openspatial, vlm4d, got 'coco'",
+        ),
         ({"if_short": "skip"}, "if_short must be one of"),
         ({"count": 1, "weight": 1.0}, "count or weight"),
         ({"count": 0}, "at least 1"),
