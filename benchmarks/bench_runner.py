@@ -39,13 +39,13 @@ for place in ("tests/bench", "tests/cpu_torchvision"):
 import sitecustomize  # noqa: E402, F401 - lets torchvision be imported beside a CPU torch
 from runner_server import bench, full, stall  # noqa: E402
 
-from stkit_bench.models.base import Request  # noqa: E402
 from stkit_bench.run import AskSettings, run  # noqa: E402
 from stkit_bench.run.batches import plan  # noqa: E402
 from stkit_bench.run.preparing import Workers  # noqa: E402
 from stkit_bench.run.processes import Forked  # noqa: E402
 from stkit_bench.run.rows_file import RowsFile  # noqa: E402
 from stkit_bench.run.stkit_questions import StkitQuestions  # noqa: E402
+from stkit_datasets.model_clients.base import Request  # noqa: E402
 
 T = TypeVar("T")
 

@@ -27,9 +27,9 @@ from stkit_bench.judging import (
     interval_iou,
     judge,
 )
-from stkit_bench.models.answerer import Answerer
 from stkit_bench.models.baselines import ClassPrior, Constant, Random
 from stkit_bench.readers import RulesReader, read_all
+from stkit_datasets.model_clients.answerer import Answerer
 from stkit_datasets.tasks.names import TASKS, Task
 
 __all__ = ["AVERAGE", "CHANCE", "Blind", "chance_of"]

@@ -140,8 +140,8 @@ def report_text(reader: Reader) -> str:
 
 
 def _llm(model: str, options: argparse.Namespace) -> LlmReader:
-    from stkit_bench.models.endpoint_errors import Retries
     from stkit_bench.reading.llm import LlmReader, LlmReaderConfig
+    from stkit_datasets.model_clients.endpoint_errors import Retries
 
     return LlmReader(
         LlmReaderConfig(

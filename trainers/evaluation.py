@@ -12,7 +12,6 @@ import torch
 from transformers import TrainerCallback
 
 from stkit_bench.files import read_answers, read_references
-from stkit_bench.models.base import Reply
 from stkit_bench.models.transformers_model import TransformersConfig, TransformersModel
 from stkit_bench.reading import read_response
 from stkit_bench.run import AskSettings, run
@@ -20,6 +19,7 @@ from stkit_bench.run.preparing import Workers
 from stkit_bench.run.rows_file import RowsFile
 from stkit_bench.run.stkit_questions import StkitQuestions
 from stkit_bench.scoring import score
+from stkit_datasets.model_clients.base import Reply
 
 if TYPE_CHECKING:
     from trainers.arguments import BenchArguments

@@ -12,10 +12,10 @@ from stkit_bench.commands.run_options import add_options
 from stkit_bench.endpoint_options import budget_of, extra_body_of, temperature_of
 
 if TYPE_CHECKING:
-    from stkit_bench.models.base import Model
     from stkit_bench.run import AskSettings, RunSummary
     from stkit_bench.run.drafts import Questions
     from stkit_bench.run.preparing import Workers
+    from stkit_datasets.model_clients.base import Model
 
 __all__ = ["add_parser", "run"]
 
@@ -147,7 +147,7 @@ def _model(arguments: argparse.Namespace, kind: str, sees: bool) -> Model:
 
 
 def _endpoint_options(arguments: argparse.Namespace) -> dict[str, Any]:
-    from stkit_bench.models.endpoint_errors import Retries
+    from stkit_datasets.model_clients.endpoint_errors import Retries
 
     return {
         "base_url": arguments.base_url,

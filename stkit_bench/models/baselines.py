@@ -15,8 +15,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from stkit_bench.models.answerer import Row
 from stkit_datasets.config import FPS
+from stkit_datasets.model_clients.answerer import Row
 from stkit_datasets.seeding import stable_choice, stable_digest
 from stkit_datasets.tasks.names import TASKS, Task
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from stkit_bench.models.answerer import Answerer, Row
-from stkit_bench.models.base import Model, ModelError
 from stkit_bench.models.text_only import Blind, FromRows
+from stkit_datasets.model_clients.answerer import Answerer, Row
+from stkit_datasets.model_clients.base import Model, ModelError
 
 __all__ = ["BASELINES", "KINDS", "model_of", "parse"]
 
@@ -63,7 +63,7 @@ def model_of(
         return FromRows(_baseline(name, int(options.get("seed") or 0), training_rows))
     model: Model
     if kind == "openai":
-        from stkit_bench.models.openai_endpoint import EndpointConfig, OpenAIEndpoint
+        from stkit_datasets.model_clients.openai_endpoint import EndpointConfig, OpenAIEndpoint
 
         model = OpenAIEndpoint(EndpointConfig(name, **options))
     else:

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, is_dataclass
 from typing import Any
 
-from stkit_bench.models.answerer import Answerer
-from stkit_bench.models.base import Failure, Model, Reply, Request, without_video
+from stkit_datasets.model_clients.answerer import Answerer
+from stkit_datasets.model_clients.base import Failure, Model, Reply, Request, without_video
 
 __all__ = ["Blind", "FromRows"]
 

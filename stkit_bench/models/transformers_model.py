@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from stkit_bench.models.base import Failure, ModelError, Reply, Request, VideoPart
+from stkit_datasets.model_clients.base import Failure, ModelError, Reply, Request, VideoPart
 
 __all__ = ["TransformersConfig", "TransformersModel", "conversation"]
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from stkit_bench.judging import READER_FAILED
-from stkit_bench.models.base import Failure
+from stkit_datasets.model_clients.base import Failure
 
 from .cache import ReadingCache
 from .llm_calls import Calls, Endpoint, Outcome
@@ -26,8 +26,8 @@ from .replies import ReplyError, fields_of, reading_of
 from .result import Reading, Reason, unreadable
 
 if TYPE_CHECKING:
-    from stkit_bench.models.endpoint_errors import Retries
     from stkit_bench.run.budget import Budget, Tally
+    from stkit_datasets.model_clients.endpoint_errors import Retries
 
 __all__ = ["LlmReader", "LlmReaderConfig", "LlmReport"]
 
@@ -273,8 +273,8 @@ class LlmReader:
 
 
 def _endpoint(config: LlmReaderConfig) -> Endpoint:
-    from stkit_bench.models.endpoint_errors import Retries
-    from stkit_bench.models.openai_endpoint import EndpointConfig, OpenAIEndpoint
+    from stkit_datasets.model_clients.endpoint_errors import Retries
+    from stkit_datasets.model_clients.openai_endpoint import EndpointConfig, OpenAIEndpoint
 
     return OpenAIEndpoint(
         EndpointConfig(

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from stkit_bench.models.base import Failure, Reply, Request
+from stkit_datasets.model_clients.base import Failure, Reply, Request
 
 from .cache import ReadingCache
 from .llm_prompts import Prompt
@@ -20,7 +20,7 @@ _MODES = ("json_schema", "json_object", "text")
 
 
 class Endpoint(Protocol):
-    """What is needed of :class:`stkit_bench.models.openai_endpoint.OpenAIEndpoint`."""
+    """What is needed of :class:`stkit_datasets.model_clients.openai_endpoint.OpenAIEndpoint`."""
 
     def prepare(self, requests: Sequence[Any]) -> list[dict[str, Any]]:
         """Return the bodies of requests."""

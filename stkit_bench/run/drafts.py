@@ -11,8 +11,8 @@ from typing import Any, Literal, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from stkit_bench.models.answerer import Row
-from stkit_bench.models.base import Request, Turn, VideoPart
+from stkit_datasets.model_clients.answerer import Row
+from stkit_datasets.model_clients.base import Request, Turn, VideoPart
 
 __all__ = ["Draft", "DraftPart", "DraftTurn", "Questions", "Slot"]
 

@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Any
 
-from stkit_bench.models.base import Failure, Model, Request
 from stkit_bench.run.batches import Batch
 from stkit_bench.run.drafts import Questions
 from stkit_bench.run.processes import Forked, can_fork
 from stkit_bench.run.settings import RunError
 from stkit_datasets.errors import StkitError
+from stkit_datasets.model_clients.base import Failure, Model, Request
 
 __all__ = ["Asked", "Prepared", "Preparer", "Workers"]
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from stkit_bench.models.base import Model, Reply
 from stkit_bench.run.answers_file import AnswersFile, claim_settings, read_kept
 from stkit_bench.run.batches import plan, share
 from stkit_bench.run.budget import Budget, Tally
@@ -18,6 +17,7 @@ from stkit_bench.run.drafts import Questions
 from stkit_bench.run.preparing import Asked, Prepared, Preparer, Workers
 from stkit_bench.run.settings import RunError, fingerprint
 from stkit_datasets._version import __version__
+from stkit_datasets.model_clients.base import Model, Reply
 
 __all__ = ["RunSummary", "Workers", "run"]
 

@@ -24,7 +24,7 @@ from stkit_datasets.pseudo_labels.judgements import Responses, question_digest
 from stkit_datasets.pseudo_labels.samples import Sample, View
 
 if TYPE_CHECKING:
-    from stkit_bench.models.base import Model, Reply
+    from stkit_datasets.model_clients.base import Model, Reply
 
 MAX_FRAMES = 16
 """Frames of a video that are shown, evenly spread [ours]."""
@@ -57,7 +57,7 @@ def ask_all(
     """Ask what is missing in ``responses``, add it there, and append it to a file at once.
 
     Args:
-        model: of ``stkit_bench.models``; it asks again by itself where that may help.
+        model: whom to ask; it asks again by itself where that may help.
         samples: the rows.
         files: their shards, with video.
         responses: what is known already; added to.
@@ -121,7 +121,7 @@ class _Job:
 
 
 def _ask(model: Model, job: _Job, frames: UInt8Array, times_s: tuple[float, ...]) -> Reply:
-    from stkit_bench.models.base import Request, Turn, VideoPart
+    from stkit_datasets.model_clients.base import Request, Turn, VideoPart
 
     turn = Turn("user", (VideoPart(frames, times_s), job.question))
     request = Request(f"{job.row_id}/{job.criterion}", (turn,))

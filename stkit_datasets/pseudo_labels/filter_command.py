@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from stkit_datasets.errors import ConfigError
 
 if TYPE_CHECKING:
-    from stkit_bench.models.base import Model
     from stkit_datasets.built import RowFile
+    from stkit_datasets.model_clients.base import Model
     from stkit_datasets.pseudo_labels.judgements import Responses
     from stkit_datasets.pseudo_labels.samples import Sample
 
@@ -152,9 +152,8 @@ def _judged(
 
 
 def _endpoint(arguments: argparse.Namespace) -> Model:
-    # The model clients live in the package above this one; only this command reaches up.
-    from stkit_bench.models.endpoint_errors import Retries
-    from stkit_bench.models.openai_endpoint import EndpointConfig, OpenAIEndpoint
+    from stkit_datasets.model_clients.endpoint_errors import Retries
+    from stkit_datasets.model_clients.openai_endpoint import EndpointConfig, OpenAIEndpoint
 
     try:
         config = EndpointConfig(

@@ -124,6 +124,7 @@ def _write_report(
     report["shards"] = sizes
     report["questions"] = {task: tasks[task] for task in report.get("questions", tasks)}
     report["filters"] = notes
+    report.pop("by_split", None)  # counts from before the filters
     # Another build of this source must not take these rows for its own.
     report["fingerprint"] = f"filtered-{report.get('fingerprint', '')}"
     path = folder / "reports" / f"{source}.json"

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from stkit_bench.models.base import Reply, Request
+from stkit_datasets.model_clients.base import Reply, Request
 
 
 class Recorder:

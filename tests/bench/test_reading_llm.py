@@ -12,11 +12,11 @@ from reading_server import ReadingServer, from_table, said
 
 from stkit_bench.cli import main
 from stkit_bench.judging import READER_FAILED
-from stkit_bench.models.base import ModelError
-from stkit_bench.models.endpoint_errors import Retries
 from stkit_bench.reading.llm import LlmReader, LlmReaderConfig
 from stkit_bench.reading.llm_prompts import PromptError, load_prompts
 from stkit_bench.run.budget import Budget
+from stkit_datasets.model_clients.base import ModelError
+from stkit_datasets.model_clients.endpoint_errors import Retries
 from stkit_datasets.tasks.names import TASKS
 
 pytest.importorskip("openai")

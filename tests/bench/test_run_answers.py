@@ -14,7 +14,6 @@ from run_models import Recorder
 
 from stkit_bench.cli import main
 from stkit_bench.files import FileError
-from stkit_bench.models.base import Failure, ModelError, Reply, Request
 from stkit_bench.run import AskSettings, RunError, run
 from stkit_bench.run.answers_file import AnswersFile, claim_settings, read_kept
 from stkit_bench.run.batches import plan, share
@@ -23,6 +22,7 @@ from stkit_bench.run.preparing import Workers
 from stkit_bench.run.rows_file import RowsFile
 from stkit_bench.run.settings import differences
 from stkit_bench.run.stkit_questions import StkitQuestions
+from stkit_datasets.model_clients.base import Failure, ModelError, Reply, Request
 
 SMALL = AskSettings(max_frames=2)
 

@@ -21,7 +21,6 @@ import pytest
 import run_rows
 from run_models import Recorder
 
-from stkit_bench.models.base import Reply, Request
 from stkit_bench.run import AskSettings, RunError, run
 from stkit_bench.run import preparing as preparing_module
 from stkit_bench.run.answers_file import read_kept
@@ -29,6 +28,7 @@ from stkit_bench.run.preparing import Workers
 from stkit_bench.run.processes import Forked, can_fork
 from stkit_bench.run.rows_file import RowsFile
 from stkit_bench.run.stkit_questions import StkitQuestions
+from stkit_datasets.model_clients.base import Reply, Request
 
 pytestmark = pytest.mark.skipif(not can_fork(), reason="processes are forked on Linux only")
 

@@ -11,13 +11,13 @@ import pytest
 import run_rows
 
 from stkit_bench.files import FileError
-from stkit_bench.models.base import VideoPart, without_video
 from stkit_bench.run.frames import FramesError, depth_frames, evenly
 from stkit_bench.run.rows_file import RowsFile
 from stkit_bench.run.settings import AskSettings, RunError
 from stkit_bench.run.shots import Examples
 from stkit_bench.run.stkit_questions import StkitQuestions
 from stkit_bench.views import at_fps, paraphrased
+from stkit_datasets.model_clients.base import VideoPart, without_video
 from stkit_datasets.video.encode import decode_mp4
 from stkit_datasets.video.palette import rgb_of
 

@@ -18,20 +18,21 @@ import run_rows
 from fault_server import FAULTS, FaultServer, completion
 
 from stkit_bench.cli import main
-from stkit_bench.models.base import Request, Turn, VideoPart
-from stkit_bench.models.endpoint_errors import Retries, Secret, of_status, retry_after_s
 from stkit_bench.run.answers_file import read_kept
+from stkit_datasets.model_clients.base import Request, Turn, VideoPart
+from stkit_datasets.model_clients.endpoint_errors import Retries, Secret, of_status, retry_after_s
 
 openai = pytest.importorskip(
     "openai", reason='needs openai: pip install ".[models]" in a clone of STKit'
 )
 
-from stkit_bench.models.openai_endpoint import (  # noqa: E402
+from stkit_datasets.model_clients.openai_endpoint import (  # noqa: E402
     EndpointConfig,
     OpenAIEndpoint,
     chat_messages,
 )
 
+ERRORS = "stkit_datasets.model_clients.endpoint_errors"
 KEY = "sk-test-5ecret/KEY+0123456789"
 
 
@@ -44,7 +45,9 @@ def rows(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.setattr("stkit_bench.models.endpoint_errors.random.uniform", lambda a, b: 0.01)
+    monkeypatch.setattr(
+        "stkit_datasets.model_clients.endpoint_errors.random.uniform", lambda a, b: 0.01
+    )
 
 
 def asked(rows: Path, out: Path, url: str, *more: str) -> int:
@@ -238,7 +241,9 @@ def test_retry_after_is_seconds_or_a_date(
 
 
 def test_waits_double_up_to_the_longest(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("stkit_bench.models.endpoint_errors.random.uniform", lambda a, b: b)
+    monkeypatch.setattr(
+        "stkit_datasets.model_clients.endpoint_errors.random.uniform", lambda a, b: b
+    )
     retries = Retries(6, 1.0, 5.0)
     assert [retries.wait_s(n) for n in (1, 2, 3, 4)] == [1, 2, 4, 5]
     assert retries.wait_s(1, asked_s=3.0) == 3.25

@@ -23,12 +23,12 @@ import run_rows  # noqa: E402
 import tiny_llava  # noqa: E402
 
 from stkit_bench.cli import main  # noqa: E402
-from stkit_bench.models.base import ModelError, Request, Turn, VideoPart  # noqa: E402
 from stkit_bench.models.transformers_model import (  # noqa: E402
     TransformersConfig,
     TransformersModel,
 )
 from stkit_datasets.build import BuildConfig, build  # noqa: E402
+from stkit_datasets.model_clients.base import ModelError, Request, Turn, VideoPart  # noqa: E402
 from stkit_datasets.rows import RowConfig  # noqa: E402
 
 REPOSITORY = Path(__file__).resolve().parents[3]

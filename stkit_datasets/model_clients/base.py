@@ -9,7 +9,7 @@ from typing import Any, Literal, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from stkit_bench.models.answerer import Row
+from stkit_datasets.model_clients.answerer import Row
 
 __all__ = [
     "Failure",

@@ -8,7 +8,7 @@ import io
 import numpy as np
 from numpy.typing import NDArray
 
-from stkit_bench.models.base import ModelError
+from stkit_datasets.model_clients.base import ModelError
 
 __all__ = ["data_urls"]
 

@@ -15,10 +15,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from stkit_bench.models.base import Failure, ModelError, Reply, Request, VideoPart
-from stkit_bench.models.endpoint_errors import Problem, Retries, Secret, of_status
-from stkit_bench.models.jpeg import data_urls
-from stkit_bench.models.loop_thread import LoopThread
+from stkit_datasets.model_clients.base import Failure, ModelError, Reply, Request, VideoPart
+from stkit_datasets.model_clients.endpoint_errors import Problem, Retries, Secret, of_status
+from stkit_datasets.model_clients.jpeg import data_urls
+from stkit_datasets.model_clients.loop_thread import LoopThread
 
 __all__ = ["EndpointConfig", "OpenAIEndpoint", "chat_messages"]
 

@@ -31,7 +31,7 @@ class Problem:
     """An attempt without an answer.
 
     Attributes:
-        kind: as in :class:`stkit_bench.models.base.Failure`.
+        kind: as in :class:`stkit_datasets.model_clients.base.Failure`.
         retry: whether asking again may help.
         fatal: whether no other question can be answered either.
         wait_s: how long the server asks to wait, None where it does not say.
