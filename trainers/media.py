@@ -41,13 +41,15 @@ def decode_bytes(data: bytes, n_frames: int, kept: Sequence[int]) -> UInt8Array:
     """
     wanted, found, n = set(kept), [], 0
     av = require_av()
+    # One for all frames: setting the conversion up costs as much as converting a small frame.
+    to_rgb = av.video.reformatter.VideoReformatter()
     try:
         with av.open(io.BytesIO(data), metadata_errors="replace") as container:
             stream = container.streams.video[0]
             stream.codec_context.thread_count = 1
             for frame in container.decode(stream):
                 if n in wanted:
-                    found.append(frame.to_ndarray(format="rgb24"))
+                    found.append(to_rgb.reformat(frame, format="rgb24").to_ndarray())
                 n += 1
     except (av.error.FFmpegError, IndexError, OSError) as error:
         raise ValueError(f"the embedded video does not decode: {error}") from error

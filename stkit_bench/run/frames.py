@@ -21,7 +21,7 @@ __all__ = [
 #: Depth pictures of 16 bits count millimetres; what is shown gets darker up to this depth.
 FARTHEST_M = 80.0
 _PICTURE_SUFFIX = ".png"
-_VIDEOS_KEPT = 2
+_VIDEOS_KEPT = 6
 
 
 class FramesError(StkitError):
@@ -63,12 +63,14 @@ def _decoded(data: bytes, n_frames: int, places: tuple[int, ...]) -> NDArray[np.
     from stkit_datasets.video.pictures import require_av
 
     av = require_av()
+    # One for all frames: setting the conversion up costs as much as converting a small frame.
+    to_rgb = av.video.reformatter.VideoReformatter()
     wanted, frames, count = set(places), None, 0
     try:
         with av.open(io.BytesIO(data), metadata_errors="replace") as container:
             for frame in container.decode(video=0):
                 if count in wanted:
-                    picture = frame.to_ndarray(format="rgb24")
+                    picture = to_rgb.reformat(frame, format="rgb24").to_ndarray()
                     if frames is None:
                         frames = np.empty((len(places), *picture.shape), np.uint8)
                     frames[places.index(count)] = picture
