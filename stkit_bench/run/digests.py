@@ -33,7 +33,7 @@ def digest_of_columns(table: Any) -> str:
             if leaf.null_count == len(leaf):
                 continue
             told.update(f"{path} {len(leaf)} ".encode())
-            told.update(pc.is_valid(leaf).to_numpy(zero_copy_only=False).tobytes())
+            told.update(_plain(pc.is_valid(leaf), pa.uint8()))
             told.update(_bytes(pc.drop_null(leaf)))
     return shortened(told)
 
@@ -64,7 +64,16 @@ def _leaves(path: str, values: Any) -> Iterator[tuple[str, Any]]:
 def _bytes(values: Any) -> bytes:
     kind = values.type
     if pa.types.is_floating(kind):
-        return bytes(values.cast(pa.float64()).to_numpy().tobytes())
+        return _plain(values, pa.float64())
     if pa.types.is_integer(kind):
-        return bytes(values.cast(pa.int64()).to_numpy().tobytes())
+        return _plain(values, pa.int64())
     return json.dumps(values.to_pylist(), default=str).encode()
+
+
+def _plain(values: Any, kind: Any) -> bytes:
+    """Return numbers without nulls as bytes; `to_numpy` would import pandas for it."""
+    cast = values.cast(kind)
+    width = kind.bit_width // 8
+    data = cast.buffers()[1]
+    start = cast.offset * width
+    return b"" if data is None else bytes(memoryview(data)[start : start + len(cast) * width])
