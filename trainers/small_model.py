@@ -4,9 +4,10 @@
     python trainers/small_model.py --size small --words data/stkit/simulation --out models/small
 
 ``tiny`` (151 thousand parameters, 56 px, 4 tokens a frame) is for trying recipes out on a CPU: it
-goes through all that the large model goes through. Its tokens are bytes. ``small`` (1.4 million
-parameters, 112 px, 16 tokens a frame) is large enough to learn from simulated scenes; ``--words``
-names rows of `stkit build`, from whose prompts and answers it takes the tokens that are common.
+goes through all that the large model goes through. Its tokens are bytes. ``small`` (1.3 million
+parameters, 64 px, 16 tokens a frame) is for experiments with learning from simulated scenes whose
+videos are 64 px high; that it learns the tasks has not been shown. ``--words`` names rows of
+`stkit build`, from whose prompts and answers it takes the tokens that are common.
 """
 
 from __future__ import annotations
