@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from stkit_datasets.video.encode import decode_frames
+from stkit_datasets.video.errors import VideoError
 from stkit_datasets.video.frames import VideoFrames
 from stkit_datasets.video.pictures import require_av
 
@@ -39,23 +41,13 @@ def decode_bytes(data: bytes, n_frames: int, kept: Sequence[int]) -> UInt8Array:
     Raises:
         ValueError: the bytes are no video, or one with another number of frames.
     """
-    wanted, found, n = set(kept), [], 0
-    av = require_av()
-    # One for all frames: setting the conversion up costs as much as converting a small frame.
-    to_rgb = av.video.reformatter.VideoReformatter()
     try:
-        with av.open(io.BytesIO(data), metadata_errors="replace") as container:
-            stream = container.streams.video[0]
-            stream.codec_context.thread_count = 1
-            for frame in container.decode(stream):
-                if n in wanted:
-                    found.append(to_rgb.reformat(frame, format="rgb24").to_ndarray())
-                n += 1
-    except (av.error.FFmpegError, IndexError, OSError) as error:
+        frames, n = decode_frames(data, kept, threads=1)
+    except VideoError as error:
         raise ValueError(f"the embedded video does not decode: {error}") from error
-    if n != n_frames:
+    if frames is None or n != n_frames:
         raise ValueError(f"the video has {n} frames, timestamps_s has {n_frames}")
-    return np.stack(found)
+    return frames
 
 
 def decode_video(path: Path, max_frames: int) -> UInt8Array:

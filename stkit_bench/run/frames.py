@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stkit_datasets.errors import StkitError
+from stkit_datasets.video.errors import VideoError
 
 __all__ = [
     *("FramesError", "chosen_frames", "depth_frames", "depth_paths", "draw", "evenly"),
@@ -60,22 +60,11 @@ def chosen_frames(video: bytes | Path, n_frames: int, places: Sequence[int]) -> 
 
 @lru_cache(maxsize=_VIDEOS_KEPT)
 def _decoded(data: bytes, n_frames: int, places: tuple[int, ...]) -> NDArray[np.uint8]:
-    from stkit_datasets.video.pictures import require_av
+    from stkit_datasets.video.encode import decode_frames
 
-    av = require_av()
-    # One for all frames: setting the conversion up costs as much as converting a small frame.
-    to_rgb = av.video.reformatter.VideoReformatter()
-    wanted, frames, count = set(places), None, 0
     try:
-        with av.open(io.BytesIO(data), metadata_errors="replace") as container:
-            for frame in container.decode(video=0):
-                if count in wanted:
-                    picture = to_rgb.reformat(frame, format="rgb24").to_ndarray()
-                    if frames is None:
-                        frames = np.empty((len(places), *picture.shape), np.uint8)
-                    frames[places.index(count)] = picture
-                count += 1
-    except (av.error.FFmpegError, OSError, IndexError) as error:
+        frames, count = decode_frames(data, places)
+    except VideoError as error:
         raise FramesError(f"the video does not decode: {error}") from error
     if count != n_frames or frames is None:
         raise FramesError(f"the video holds {count} frames, but the row {n_frames} times")

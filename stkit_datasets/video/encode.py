@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -77,6 +77,45 @@ def decode_mp4(data: bytes) -> UInt8Array:
     if len(images) != declared or not images:
         raise VideoError(f"MP4 bytes hold {len(images)} frames, their index says {declared}")
     return np.stack(images)
+
+
+def decode_frames(
+    data: bytes, places: Sequence[int], threads: int | None = None
+) -> tuple[UInt8Array | None, int]:
+    """Decode some frames of MP4 bytes to (T, H, W, 3) uint8 RGB, and count all of them.
+
+    Only those are turned into RGB.
+
+    Args:
+        data: the video.
+        places: which frames, from 0 and rising.
+        threads: of the decoder; None leaves the number to libav.
+
+    Returns:
+        The frames, or None where the video lacks one of them, and how many frames it has.
+
+    Raises:
+        VideoError: the bytes do not decode; the message is libav's alone.
+    """
+    av = require_av()
+    # One for all frames: setting the conversion up costs as much as converting a small frame.
+    to_rgb = av.video.reformatter.VideoReformatter()
+    wanted, frames, count = {place: row for row, place in enumerate(places)}, None, 0
+    try:
+        with av.open(io.BytesIO(data), metadata_errors="replace") as container:
+            stream = container.streams.video[0]
+            if threads is not None:
+                stream.codec_context.thread_count = threads
+            for frame in container.decode(stream):
+                if count in wanted:
+                    picture = to_rgb.reformat(frame, format="rgb24").to_ndarray()
+                    if frames is None:
+                        frames = np.empty((len(wanted), *picture.shape), np.uint8)
+                    frames[wanted[count]] = picture
+                count += 1
+    except (av.error.FFmpegError, IndexError, OSError) as error:
+        raise VideoError(str(error)) from error
+    return (frames if max(wanted, default=0) < count else None), count
 
 
 def _encode_into(

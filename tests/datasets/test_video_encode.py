@@ -8,7 +8,7 @@ import av
 import numpy as np
 import pytest
 
-from stkit_datasets.video.encode import decode_mp4, encode_mp4
+from stkit_datasets.video.encode import decode_frames, decode_mp4, encode_mp4
 from stkit_datasets.video.errors import VideoError
 from stkit_datasets.video.pictures import rgb_to_planes
 
@@ -136,3 +136,21 @@ def test_fps_must_be_above_zero():
 def test_cut_bytes_are_an_error(mp4, keep):
     with pytest.raises(VideoError, match="MP4 bytes"):
         decode_mp4(mp4[: int(len(mp4) * keep) if isinstance(keep, float) else keep])
+
+
+@pytest.mark.parametrize("threads", [None, 1])
+@pytest.mark.parametrize("places", [[0], [22], [3, 4, 17], range(23)])
+def test_the_frames_asked_for_come_back_and_all_are_counted(mp4, places, threads):
+    frames, count = decode_frames(mp4, places, threads)
+    assert count == 23
+    assert np.array_equal(frames, decode_mp4(mp4)[list(places)])
+
+
+@pytest.mark.parametrize("places", [[], [23], [0, 30]])
+def test_no_frames_come_back_where_one_is_not_there(mp4, places):
+    assert decode_frames(mp4, places) == (None, 23)
+
+
+def test_bytes_that_do_not_decode_are_an_error_in_words_of_libav():
+    with pytest.raises(VideoError, match="Invalid data found when processing input"):
+        decode_frames(b"no video", [0])
