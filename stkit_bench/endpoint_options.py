@@ -6,6 +6,8 @@ import argparse
 import json
 from typing import TYPE_CHECKING, Any
 
+from stkit_datasets.model_clients.options import add_endpoint_options
+
 if TYPE_CHECKING:
     from stkit_bench.run.budget import Budget
 
@@ -21,18 +23,7 @@ __all__ = [
 
 def add_connection_options(group: Any, per: str) -> None:
     """Add where the endpoint is and how it is asked; ``per`` is what attempts are counted for."""
-    group.add_argument("--base-url", help="such as http://localhost:8000/v1; default: OpenAI's")
-    group.add_argument(
-        "--api-key-env",
-        default="OPENAI_API_KEY",
-        metavar="NAME",
-        help="environment variable that holds the key (default: OPENAI_API_KEY)",
-    )
-    group.add_argument("--concurrency", type=int, default=8, help="requests at once (default: 8)")
-    group.add_argument(
-        "--timeout", type=float, default=120.0, metavar="S", help="of an attempt (default: 120 s)"
-    )
-    group.add_argument("--attempts", type=int, default=6, help=f"per {per} (default: 6)")
+    add_endpoint_options(group, per)
     group.add_argument(
         "--temperature",
         default="0",

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stkit_datasets.errors import ConfigError
+from stkit_datasets.model_clients.options import add_endpoint_options
 
 if TYPE_CHECKING:
     from stkit_datasets.built import RowFile
@@ -24,18 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder for the rows that are left")
     vlm = parser.add_argument_group("filter 2, a vision-language model is asked four questions")
     vlm.add_argument("--judge", metavar="MODEL", help="ask this model of an endpoint")
-    vlm.add_argument("--base-url", help="such as http://localhost:8000/v1; default: OpenAI's")
-    vlm.add_argument(
-        "--api-key-env",
-        default="OPENAI_API_KEY",
-        metavar="NAME",
-        help="environment variable that holds the key (default: OPENAI_API_KEY)",
-    )
-    vlm.add_argument("--concurrency", type=int, default=8, help="requests at once (default: 8)")
-    vlm.add_argument(
-        "--timeout", type=float, default=120.0, metavar="S", help="of an attempt (default: 120 s)"
-    )
-    vlm.add_argument("--attempts", type=int, default=6, help="per question (default: 6)")
+    add_endpoint_options(vlm, per="question")
     vlm.add_argument(
         "--max-new-tokens",
         type=int,
