@@ -1,4 +1,7 @@
-"""Files that are either whole or absent: temporary file in the same folder, fsync, rename."""
+"""Files that are either whole or absent: temporary file in the same folder, fsync, rename.
+
+Files of lines that grow as a run goes on are the exception: of them whole lines are kept.
+"""
 
 from __future__ import annotations
 
@@ -43,6 +46,26 @@ def write_text(path: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
+def cut_half_line(descriptor: int) -> None:
+    """Take away what a killed run left of a file's last line, or the next one would join it.
+
+    Args:
+        descriptor: of the file, open for reading and writing.
+    """
+    size = os.fstat(descriptor).st_size
+    end = size
+    while end:
+        start = max(0, end - _BLOCK_BYTES)
+        found = os.pread(descriptor, end - start, start).rfind(b"\n")
+        if found >= 0:
+            end = start + found + 1
+            break
+        end = start
+    if end != size:
+        os.ftruncate(descriptor, end)
+        os.fsync(descriptor)
+
+
 def remove_leftovers(folder: Path) -> None:
     """Remove temporary files of this machine's processes that were killed; others may be alive."""
     for path in folder.glob(f".*.{_HOST}-*.tmp"):
@@ -51,6 +74,7 @@ def remove_leftovers(folder: Path) -> None:
             path.unlink(missing_ok=True)
 
 
+_BLOCK_BYTES = 65536
 _HOST = hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]
 
 

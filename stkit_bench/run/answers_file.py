@@ -17,7 +17,7 @@ from typing import Any
 
 from stkit_bench.files import FileError
 from stkit_bench.run.settings import RunError, differences
-from stkit_datasets.atomic import write_text
+from stkit_datasets.atomic import cut_half_line, write_text
 
 __all__ = ["AnswersFile", "claim_settings", "read_kept"]
 
@@ -43,7 +43,7 @@ class AnswersFile:
         self._descriptor = os.open(self._own, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
         try:
             self._lock()
-            _cut_half_line(self._descriptor)
+            cut_half_line(self._descriptor)
         except BaseException:
             os.close(self._descriptor)
             raise
@@ -155,20 +155,6 @@ def _whole_lines(file: Path) -> Iterable[tuple[int, dict[str, Any]]]:
         if not isinstance(value, dict):
             raise FileError(file, f"must be a JSON object, got {type(value).__name__}", number)
         yield number, value
-
-
-def _cut_half_line(descriptor: int) -> None:
-    size = os.fstat(descriptor).st_size
-    end = size
-    while end:
-        start = max(0, end - 65536)
-        found = os.pread(descriptor, end - start, start).rfind(b"\n")
-        if found >= 0:
-            end = start + found + 1
-            break
-        end = start
-    if end != size:
-        os.ftruncate(descriptor, end)
 
 
 def _part(path: Path, rank: int) -> Path:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -15,6 +14,7 @@ import numpy as np
 import pyarrow.parquet as pq
 from tqdm import tqdm
 
+from stkit_datasets.atomic import cut_half_line
 from stkit_datasets.built import RowFile
 from stkit_datasets.config import FPS
 from stkit_datasets.errors import ConfigError
@@ -79,7 +79,9 @@ def ask_all(
     total = sum(map(len, missing.values()))
     if not total:
         return asked
-    _cut_half_line(out)
+    if out.exists():
+        with out.open("rb+") as earlier:
+            cut_half_line(earlier.fileno())
     videos = _videos(files, views, {view for view, names in missing.items() if names})
     out.parent.mkdir(parents=True, exist_ok=True)
     width = max(1, model.concurrency)
@@ -146,16 +148,6 @@ def _take(
     file.flush()
     responses.setdefault(job.view, {})[job.criterion] = reply.text
     asked.answered += 1
-
-
-def _cut_half_line(path: Path) -> None:
-    """Take away what a killed run left of its last line, or the next one would join it."""
-    if not path.exists():
-        return
-    with path.open("rb+") as file:
-        content = file.read()
-        file.truncate(content.rfind(b"\n") + 1)
-        os.fsync(file.fileno())
 
 
 def _videos(

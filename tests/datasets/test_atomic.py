@@ -49,3 +49,22 @@ def test_leftovers_of_the_dead_are_removed_and_those_of_the_living_stay(tmp_path
         (tmp_path / ".notes.tmp").write_text("not ours")
         atomic.remove_leftovers(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == [".notes.tmp"]
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"", b""),
+        (b"whole\n", b"whole\n"),
+        (b"whole\nhal", b"whole\n"),
+        (b"hal", b""),
+        (b"whole\n" + b"h" * 200_000, b"whole\n"),
+        (b"h" * 200_000, b""),
+    ],
+)
+def test_half_of_a_last_line_is_cut(tmp_path: Path, content: bytes, expected: bytes) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(content)
+    with path.open("rb+") as file:
+        atomic.cut_half_line(file.fileno())
+    assert path.read_bytes() == expected
