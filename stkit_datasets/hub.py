@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -119,10 +121,10 @@ def push(
     token = token_from(token_env)
     # Imported here: a look at what would go needs no client.
     from huggingface_hub import HfApi
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
     api = HfApi(endpoint=endpoint, token=token, library_name="stkit")
-    try:
+    again = "run the command again to go on"
+    with refusals_told(repository, "data set", token, token_env, again):
         api.create_repo(repository, repo_type="dataset", private=private, exist_ok=True)
         api.upload_folder(
             repo_id=repository,
@@ -133,16 +135,6 @@ def push(
             delete_patterns=["*.parquet"],
             commit_message=f"Export of STKit {upload.manifest.version}",
         )
-    except HFValidationError as error:
-        raise ConfigError(f"the data set's name is not one that the Hub takes: {error}") from None
-    except HfHubHTTPError as error:
-        status = error.response.status_code if error.response is not None else None
-        raise PushError(_refusal(repository, status, token_env, str(error), token)) from None
-    except (transport_error(), OSError, RuntimeError) as error:
-        said = redacted(str(error) or type(error).__name__, token)
-        raise PushError(
-            f"{repository}: the Hub could not be reached ({said}); run the command again to go on"
-        ) from None
     return f"{api.endpoint}/datasets/{repository}"
 
 
@@ -176,22 +168,50 @@ def token_from(name: str) -> str:
     return token
 
 
-def _refusal(repository: str, status: int | None, token_env: str, said: str, token: str) -> str:
-    reasons = {
-        401: f"the token in {token_env} is not valid",
-        403: f"the token in {token_env} may not write there",
-        404: "there is no such organisation or data set for this token",
-    }
-    first_line = redacted(said, token).strip().partition("\n")[0]
-    return f"{repository}: {reasons.get(status or 0, 'the Hub refused')} ({first_line})"
+@contextmanager
+def refusals_told(
+    repository: str, kind: str, token: str, token_env: str, again: str
+) -> Iterator[None]:
+    """Turn what the Hub's client raises in the block into errors that do not hold the token.
+
+    Args:
+        repository: ``ORG/NAME``.
+        kind: what it is, ``data set`` or ``model``.
+        token: which messages leave out.
+        token_env: the environment variable that it is from.
+        again: what to do when the Hub could not be reached.
+
+    Raises:
+        ConfigError: the name is not one that the Hub takes.
+        PushError: the Hub refused, or could not be reached.
+    """
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+
+    try:
+        yield
+    except HFValidationError as error:
+        raise ConfigError(f"the {kind}'s name is not one that the Hub takes: {error}") from None
+    except HfHubHTTPError as error:
+        status = error.response.status_code if error.response is not None else 0
+        reasons = {
+            401: f"the token in {token_env} is not valid",
+            403: f"the token in {token_env} may not write there",
+            404: f"there is no such organisation or {kind} for this token",
+        }
+        said = _redacted(str(error), token).strip().partition("\n")[0]
+        reason = reasons.get(status, "the Hub refused")
+        raise PushError(f"{repository}: {reason} ({said})") from None
+    except (_transport_error(), OSError, RuntimeError) as error:
+        said = _redacted(str(error) or type(error).__name__, token)
+        raise PushError(f"{repository}: the Hub could not be reached ({said}); {again}") from None
 
 
-def redacted(text: str, token: str) -> str:
+def _redacted(text: str, token: str) -> str:
     """Return a text with every occurrence of the token as ``***``."""
     return text.replace(token, "***")
 
 
-def transport_error() -> type[Exception]:
+def _transport_error() -> type[Exception]:
     """Return the base of the errors of whatever library the Hub's client speaks HTTP with."""
     from huggingface_hub.errors import HfHubHTTPError
 

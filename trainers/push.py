@@ -150,11 +150,11 @@ def push(asked: Push) -> str:
 
 def _upload(asked: Push, ready: Prepared, token: str) -> str:
     from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
     name = asked.repository
     api = HfApi(endpoint=asked.endpoint, token=token, library_name="stkit")
-    try:
+    again = "run the command again"
+    with hub.refusals_told(name, "model", token, asked.token_env, again):
         api.create_repo(name, private=asked.private, exist_ok=True)
         there = api.list_repo_files(name)
         # Weights of an earlier push under other names would be loaded, too.
@@ -166,23 +166,6 @@ def _upload(asked: Push, ready: Prepared, token: str) -> str:
         ]
         # `upload_folder` may make several commits, and half a model be there in between.
         api.create_commit(name, operations, commit_message="Model, processor and card")
-    except HFValidationError as error:
-        raise ConfigError(f"the model's name is not one that the Hub takes: {error}") from None
-    except HfHubHTTPError as error:
-        status = error.response.status_code if error.response is not None else 0
-        said = hub.redacted(str(error), token).strip().partition("\n")[0]
-        reasons = {
-            401: f"the token in {asked.token_env} is not valid",
-            403: f"the token in {asked.token_env} may not write there",
-            404: "there is no such organisation or model for this token",
-        }
-        reason = reasons.get(status, "the Hub refused")
-        raise hub.PushError(f"{name}: {reason} ({said})") from None
-    except (hub.transport_error(), OSError, RuntimeError) as error:
-        said = hub.redacted(str(error) or type(error).__name__, token)
-        raise hub.PushError(
-            f"{name}: the Hub could not be reached ({said}); run the command again"
-        ) from None
     return f"{api.endpoint}/{name}"
 
 
