@@ -9,7 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from stkit_bench.bootstrap import FloatArray, cluster_sums, resampled_sums, share_interval
+from stkit_bench.bootstrap import (
+    FloatArray,
+    check_resampling,
+    cluster_sums,
+    resampled_sums,
+    share_interval,
+)
 from stkit_bench.results import Interval
 from stkit_datasets.seeding import stable_choice
 
@@ -234,10 +240,7 @@ def _check(
             raise ValueError(
                 f"items and {name} must have the same length, got {len(items)} and {len(given)}"
             )
-    if n_resamples < 0:
-        raise ValueError(f"n_resamples must be at least 0, got {n_resamples}")
-    if not 0 < level < 1:
-        raise ValueError(f"level must be in the open interval (0, 1), got {level}")
+    check_resampling(n_resamples, level)
     seen: set[str] = set()
     for item, letter in zip(items, letters, strict=True):
         if item.id in seen:
