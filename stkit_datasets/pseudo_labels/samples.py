@@ -98,7 +98,7 @@ def write_kept(
             sizes[path.name] = path.stat().st_size
         for stale in set(target.glob("*-of-*.parquet")) - {target / name for name in sizes}:
             stale.unlink()
-        _write_report(own[0].path.parents[1], folder, source, sizes, kept, notes)
+        _write_report(own[0].path.parents[1], folder, source, sizes, notes)
     write_card(folder)
 
 
@@ -109,12 +109,7 @@ def _kept_tables(path: Path, kept: Collection[str]) -> Iterator[pa.Table]:
 
 
 def _write_report(
-    built: Path,
-    folder: Path,
-    source: str,
-    sizes: dict[str, int],
-    kept: Collection[str],
-    notes: dict[str, Any],
+    built: Path, folder: Path, source: str, sizes: dict[str, int], notes: dict[str, Any]
 ) -> None:
     report = json.loads((built / "reports" / f"{source}.json").read_text(encoding="utf-8"))
     tasks = Counter[str]()
