@@ -9,7 +9,10 @@ from stkit_bench.blind import AVERAGE, Blind
 from stkit_bench.results import Comparison, Counts, Difference, Interval, Scores, TaskScores
 from stkit_datasets.tasks.names import TASKS
 
-__all__ = ["columns", "comparison_text", "percent_interval", "published_text", "scores_text"]
+__all__ = [
+    *("columns", "comparison_text", "percent", "percent_interval", "published_text"),
+    "scores_text",
+]
 
 #: The papers' abbreviations, in the order of the tasks.
 _SHORT = ("TD", "TS", "MD", "DT", "TDC", "TSC", "MDC")
@@ -36,8 +39,8 @@ def scores_text(scores: Scores, reader: str, blind: Blind | None = None) -> str:
         complete = scores.average_accuracy is not None
         name = "average" if complete else f"average of {len(scores.average_over)} tasks only"
         interval = percent_interval(scores.average_of_present_interval)
-        blinds = (_percent(by[AVERAGE]) for by in beside.values())
-        figures = (str(scores.n), _share(scores.coverage), _percent(average), interval)
+        blinds = (percent(by[AVERAGE]) for by in beside.values())
+        figures = (str(scores.n), _share(scores.coverage), percent(average), interval)
         rows.append((name, *figures, *blinds, ""))
     lines += columns(rows, right=(1, 2, 3, *range(5, 5 + len(beside))))
     if beside:
@@ -88,7 +91,7 @@ def comparison_text(
     rows += [
         (
             *_difference_row(name, difference),
-            *(_percent(by.get(name, by[AVERAGE])) for by in beside.values()),
+            *(percent(by.get(name, by[AVERAGE])) for by in beside.values()),
         )
         for name, difference in named.items()
     ]
@@ -143,7 +146,7 @@ def _task_row(task: TaskScores, beside: Mapping[str, Mapping[str, float]]) -> tu
         _share(task.coverage),
         f"{100 * task.accuracy:.1f}",
         percent_interval(task.accuracy_interval),
-        *(_percent(by.get(task.task)) for by in beside.values()),
+        *(percent(by.get(task.task)) for by in beside.values()),
         error,
     )
 
@@ -152,7 +155,8 @@ def _share(value: float | None) -> str:
     return "" if value is None else f"{value:.1%}"
 
 
-def _percent(value: float | None) -> str:
+def percent(value: float | None) -> str:
+    """Write a share in percent without the sign; ``-`` for None and NaN."""
     return "-" if value is None or value != value else f"{100 * value:.1f}"
 
 

@@ -10,7 +10,7 @@ from stkit_bench.blind import AVERAGE
 from stkit_bench.breakdowns import Breakdown
 from stkit_bench.results import Scores
 from stkit_bench.robustness import Variant
-from stkit_bench.text import columns, percent_interval
+from stkit_bench.text import columns, percent, percent_interval
 from stkit_datasets.tasks.names import TASKS
 
 __all__ = ["agreement_text", "breakdown_text", "robustness_text"]
@@ -36,10 +36,10 @@ def breakdown_text(breakdown: Breakdown) -> str:
                 str(scores.n_clusters),
                 str(len(scores.average_over)),
                 "-" if scores.coverage is None else f"{scores.coverage:.1%}",
-                _percent(scores.average_of_present),
+                percent(scores.average_of_present),
                 percent_interval(scores.average_of_present_interval),
-                *(_percent(group.blind[blind].get(AVERAGE)) for blind in beside),
-                *(_percent(_accuracy(scores, task)) for task in tasks),
+                *(percent(group.blind[blind].get(AVERAGE)) for blind in beside),
+                *(percent(_accuracy(scores, task)) for task in tasks),
             )
         )
     right = (*range(1, 6), *range(7, len(rows[0])))
@@ -56,8 +56,8 @@ def robustness_text(base: str, scores: Scores, variants: Sequence[Variant]) -> s
     rows: list[tuple[str, ...]] = [
         ("asked", "n", "average %", "difference", "", "p", *(_SHORT[task] for task in tasks))
     ]
-    accuracies = (_percent(_accuracy(scores, task)) for task in tasks)
-    first = (str(scores.n), _percent(scores.average_of_present), "", "", "")
+    accuracies = (percent(_accuracy(scores, task)) for task in tasks)
+    first = (str(scores.n), percent(scores.average_of_present), "", "", "")
     rows.append((base, *first, *accuracies))
     for variant in variants:
         found = variant.comparison
@@ -69,7 +69,7 @@ def robustness_text(base: str, scores: Scores, variants: Sequence[Variant]) -> s
             (
                 ": ".join(filter(None, (Path(variant.name).stem, variant.setting))),
                 str(average.n),
-                _percent(average.accuracy_a),
+                percent(average.accuracy_a),
                 f"{100 * average.difference:+.1f}",
                 percent_interval(average.interval),
                 "-" if average.p_value is None else f"{average.p_value:.3f}",
@@ -93,9 +93,9 @@ def agreement_text(agreement: Agreement, max_rows: int) -> str:
                 name,
                 *map(str, counts),
                 str(found.same_reading),
-                f"{found.same_verdict} ({_percent(found.agreement)} %)",
-                _percent(found.accuracy_a),
-                _percent(found.accuracy_b),
+                f"{found.same_verdict} ({percent(found.agreement)} %)",
+                percent(found.accuracy_a),
+                percent(found.accuracy_b),
             )
         )
     lines = columns(rows, right=range(1, len(rows[0])))
@@ -123,10 +123,6 @@ def _has(breakdown: Breakdown, task: str) -> bool:
 def _accuracy(scores: Scores, task: str) -> float | None:
     found = scores.tasks.get(task)
     return None if found is None else found.accuracy
-
-
-def _percent(value: float | None) -> str:
-    return "-" if value is None or value != value else f"{100 * value:.1f}"
 
 
 def _verdict(correct: bool) -> str:

@@ -11,6 +11,8 @@ from typing import Any
 
 from huggingface_hub import EvalResult
 
+from stkit_bench.text import percent
+
 _UNNAMED = "questions of STKit"
 _AVERAGE = "average"
 _NEEDED = ("tasks", "n", "n_clusters", "level", "coverage", "average_of_present", "average_over",
@@ -175,14 +177,14 @@ def _text(scored: Scored) -> str:
     rows = [
         [f"`{task}`", f"{one['n']:,}",
          _share(one["accuracy"], one["accuracy_interval"]), f"{100 * one['coverage']:.1f}",
-         _error(one), *(_percent(blind[name].get(task)) for name in named)]
+         _error(one), *(percent(blind[name].get(task)) for name in named)]
         for task, one in scores["tasks"].items()
     ]  # fmt: skip
     rows.append(
         [f"mean of {len(scores['average_over'])} tasks", f"{scores['n']:,}",
          _share(scores["average_of_present"], scores.get("average_of_present_interval")),
          f"{100 * scores['coverage']:.1f}", "",
-         *(_percent(blind[name].get(_AVERAGE)) for name in named)]
+         *(percent(blind[name].get(_AVERAGE)) for name in named)]
     )  # fmt: skip
     lines = "\n".join(f"| {' | '.join(row)} |" for row in [head, ["---"] * len(head), *rows])
     return (
@@ -207,7 +209,7 @@ def _of_files(scores: Mapping[str, Any]) -> str:
 def _share(value: float | None, edges: Any) -> str:
     if value is None:
         return "-"
-    return _percent(value) + (f" ({_percent(edges[0])} to {_percent(edges[1])})" if edges else "")
+    return percent(value) + (f" ({percent(edges[0])} to {percent(edges[1])})" if edges else "")
 
 
 def _error(one: Mapping[str, Any]) -> str:
@@ -219,7 +221,3 @@ def _error(one: Mapping[str, Any]) -> str:
         return ""
     span = f" ({edges[0]:.2f} to {edges[1]:.2f})" if edges else ""
     return f"{name} {value:.2f}{unit}{span}"
-
-
-def _percent(value: float | None) -> str:
-    return "-" if value is None else f"{100 * value:.1f}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from stkit_bench import published
+from stkit_bench.text import percent, percent_interval
 
 from .agreement import Agreement
 from .scores import SCORES, GroupScore, VlmScores
@@ -32,13 +33,13 @@ def scores_text(scores: VlmScores, reader: str, baselines: dict[str, dict[str, f
         + "".join(f" {name:>9}" for name in names),
     ]
     for name, score in [*scores.scores.items(), *scores.categories.items()]:
-        beside = "".join(f" {_percent(baselines[b].get(name)):>9}" for b in names)
+        beside = "".join(f" {percent(baselines[b].get(name)):>9}" for b in names)
         partly = " (part)" if name in scores.missing else ""
         lines.append(_line(name + partly, score) + beside)
     if scores.synthetic_mean_of_halves is not None:
         lines.append(
             f"{'synthetic, mean of halves':<26} {'':>6} {'':>9} "
-            f"{_percent(scores.synthetic_mean_of_halves):>11}   (as the paper's table has it)"
+            f"{percent(scores.synthetic_mean_of_halves):>11}   (as the paper's table has it)"
         )
     if scores.missing:
         lines += ["", f"no or not all questions of: {', '.join(scores.missing)}"]
@@ -97,14 +98,7 @@ def agreement_text(parts: Sequence[Agreement], whole: Agreement) -> str:
 
 
 def _line(name: str, score: GroupScore) -> str:
-    interval = ""
-    if score.interval is not None:
-        interval = f"[{100 * score.interval[0]:.1f}, {100 * score.interval[1]:.1f}]"
     return (
         f"{name:<26} {score.n:>6} {100 * score.coverage:>8.1f}% {100 * score.accuracy:>11.1f} "
-        f"{interval:<15}"
+        f"{percent_interval(score.interval):<15}"
     )
-
-
-def _percent(value: float | None) -> str:
-    return "-" if value is None else f"{100 * value:.1f}"
