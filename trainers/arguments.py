@@ -134,6 +134,12 @@ class SftArguments(SFTConfig):
                 )
             self.gradient_accumulation_steps = self.global_batch_size // at_once
 
+    @property
+    def samples_per_step(self) -> int:
+        """Samples of one optimizer step over all processes, each with one GPU or none."""
+        per_process = self.per_device_train_batch_size * self.gradient_accumulation_steps
+        return int(per_process * self.world_size)
+
 
 FIXED = {
     "max_length": None,  # visual tokens are never truncated

@@ -118,7 +118,7 @@ def render(encoded: Encoded, encoder: Encoder) -> str:
 
 
 def _steps(args: SftArguments, total: int) -> list[str]:
-    batch = args.per_device_train_batch_size * args.gradient_accumulation_steps * args.world_size
+    batch = args.samples_per_step
     per_epoch = max(1, total // batch)
     schedule = getattr(args.lr_scheduler_type, "value", args.lr_scheduler_type)
     steps = args.max_steps if args.max_steps > 0 else round(per_epoch * args.num_train_epochs)

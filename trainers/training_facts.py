@@ -107,7 +107,7 @@ def write(facts: Facts, state: Any, args: SftArguments) -> None:
     run = {
         "steps": int(state.global_step),
         "epochs": round(float(state.epoch or 0), 4),
-        "samples_seen": int(state.global_step) * _global_batch(args),
+        "samples_seen": int(state.global_step) * args.samples_per_step,
         "unreadable_samples": len({json.loads(line)["id"] for line in lines}),
         "processes": int(args.world_size),
         "device": device,
@@ -275,14 +275,9 @@ def recipe(data_args: DataArguments, model_args: ModelArguments, args: SftArgume
             value = _plain(getattr(one, name, None))
             if value is not None and value != _plain(defaults.get(name)):
                 found[name] = value
-    found["global_batch_size"] = _global_batch(args)
+    found["global_batch_size"] = args.samples_per_step
     found["sources"] = [plain_source(config) for config in data_args.sources]
     return {name: value for name, value in found.items() if value is not None}
-
-
-def _global_batch(args: SftArguments) -> int:
-    per_process = args.per_device_train_batch_size * args.gradient_accumulation_steps
-    return int(per_process * args.world_size)
 
 
 def _plain(value: Any) -> Any:

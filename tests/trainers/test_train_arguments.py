@@ -86,7 +86,13 @@ def test_options_are_not_guessed(tmp_path: Path, word: str) -> None:
 
 def test_the_global_batch_sets_what_is_accumulated(tmp_path: Path) -> None:
     values = {**BASE, "global_batch_size": 12, "per_device_train_batch_size": 2}
-    assert parse(["--config", write(tmp_path, values)])[3].gradient_accumulation_steps == 6
+    args = parse(["--config", write(tmp_path, values)])[3]
+    assert (args.gradient_accumulation_steps, args.samples_per_step) == (6, 12)
+
+
+def test_samples_of_a_step_are_counted_without_a_global_batch(tmp_path: Path) -> None:
+    values = {**BASE, "per_device_train_batch_size": 2, "gradient_accumulation_steps": 5}
+    assert parse(["--config", write(tmp_path, values)])[3].samples_per_step == 10
 
 
 def test_a_script_starts_from_anywhere(tmp_path: Path) -> None:
