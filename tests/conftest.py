@@ -1,11 +1,12 @@
-"""Shared fixtures: real files where a machine has them, and the rule for when it has not."""
+"""Shared fixtures: real files where a machine has them, the rule for when not, a Ray cluster."""
 
 from __future__ import annotations
 
 import os
 import runpy
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -38,3 +39,18 @@ def shared_data() -> Callable[[str], Path]:
         return path
 
     return locate
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Any]:
+    """Start a Ray cluster of three nodes with one CPU each, of which a module may lose some."""
+    ray = pytest.importorskip("ray", reason="needs the extra `ray`")
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+    cluster.add_node(num_cpus=1)
+    cluster.add_node(num_cpus=1)
+    ray.init(address=cluster.address, log_to_driver=False)
+    yield cluster
+    ray.shutdown()
+    cluster.shutdown()
