@@ -1,4 +1,4 @@
-"""Models made up for the tests of ``stkit_bench.run``."""
+"""Models and questions made up for the tests of ``stkit_bench.run``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,19 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from stkit_bench.run import RunError
 from stkit_datasets.model_clients.base import Reply, Request
+
+
+def broken_at(place: int, draft: Callable[[int], Any]) -> Callable[[int], Any]:
+    """Return ``draft`` of questions, but for one that cannot be put."""
+
+    def broken(asked: int) -> Any:
+        if asked == place:
+            raise RunError(f"row {place} cannot be put")
+        return draft(asked)
+
+    return broken
 
 
 class Recorder:

@@ -43,3 +43,11 @@ def write(
     ]
     pq.write_table(pa.concat_tables(tables), path, row_group_size=4)
     return path
+
+
+def break_video(rows: Path, place: int, path: Path) -> Path:
+    """Write the rows again, the video of one of them as bytes that do not decode."""
+    table = pq.read_table(rows).to_pylist()
+    table[place]["video"]["bytes"] = b"broken"
+    pq.write_table(pa.Table.from_pylist(table, schema=pq.read_schema(rows)), path)
+    return path

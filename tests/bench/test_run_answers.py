@@ -7,10 +7,9 @@ import threading
 import time
 from pathlib import Path
 
-import pyarrow.parquet as pq
 import pytest
 import run_rows
-from run_models import Recorder
+from run_models import Recorder, broken_at
 
 from stkit_bench.cli import main
 from stkit_bench.files import FileError
@@ -120,12 +119,7 @@ def test_failures_stand_apart_from_wrong_answers_in_the_score(
 
 
 def test_a_video_that_does_not_decode_costs_one_question(rows: RowsFile, tmp_path: Path) -> None:
-    table = pq.read_table(rows.path).to_pylist()
-    table[1]["video"]["bytes"] = b"broken"
-    import pyarrow as pa
-
-    path = tmp_path / "rows.parquet"
-    pq.write_table(pa.Table.from_pylist(table, schema=pq.read_schema(rows.path)), path)
+    path = run_rows.break_video(rows.path, 1, tmp_path / "rows.parquet")
     model, out = Recorder(batch_size=4), tmp_path / "answers.jsonl"
     summary = run(model, StkitQuestions(RowsFile(path), SMALL), out)
     assert summary.failures == {"video": 1}
@@ -164,14 +158,7 @@ def test_a_model_that_cannot_answer_stops_the_run_and_keeps_what_came(
 def test_a_question_that_cannot_be_put_ends_the_run_and_keeps_what_came(
     questions: StkitQuestions, rows: RowsFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    draft = questions.draft
-
-    def broken(place: int) -> object:
-        if place == 2:
-            raise RunError("row 2 cannot be put")
-        return draft(place)
-
-    monkeypatch.setattr(questions, "draft", broken)
+    monkeypatch.setattr(questions, "draft", broken_at(2, questions.draft))
     out = tmp_path / "a.jsonl"
     with pytest.raises(RunError, match="row 2 cannot be put"):
         run(Recorder(seconds=0.02), questions, out)

@@ -15,11 +15,9 @@ from typing import Any
 
 import numpy as np
 import psutil
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 import run_rows
-from run_models import Recorder
+from run_models import Recorder, broken_at
 
 from stkit_bench.run import AskSettings, RunError, run
 from stkit_bench.run import preparing as preparing_module
@@ -112,10 +110,7 @@ def test_a_run_with_nothing_to_ask_starts_no_process(
 def test_a_video_that_does_not_decode_costs_one_question_there_too(
     rows: RowsFile, tmp_path: Path
 ) -> None:
-    table = pq.read_table(rows.path).to_pylist()
-    table[1]["video"]["bytes"] = b"broken"
-    path = tmp_path / "rows.parquet"
-    pq.write_table(pa.Table.from_pylist(table, schema=pq.read_schema(rows.path)), path)
+    path = run_rows.break_video(rows.path, 1, tmp_path / "rows.parquet")
     broken = StkitQuestions(RowsFile(path), SMALL)
     summary = run(Recorder(batch_size=4), broken, tmp_path / "a.jsonl", workers=BOTH)
     assert summary.failures == {"video": 1}
@@ -169,14 +164,7 @@ def test_a_process_that_dies_loses_nothing(
 def test_a_question_that_cannot_be_put_ends_the_run_with_its_rule(
     rows: RowsFile, questions: StkitQuestions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    draft = questions.draft
-
-    def broken(place: int) -> object:
-        if place == 2:
-            raise RunError("row 2 cannot be put")
-        return draft(place)
-
-    monkeypatch.setattr(questions, "draft", broken)
+    monkeypatch.setattr(questions, "draft", broken_at(2, questions.draft))
     out = tmp_path / "a.jsonl"
     with pytest.raises(RunError, match="row 2 cannot be put"):
         run(Recorder(), questions, out, workers=Workers(1, processes=True))
