@@ -14,10 +14,7 @@ COLUMNS = "abcdefgh"
 """Names of the eighths of a picture's width, from left to right."""
 
 HIDDEN = "x"
-PROMPT = (
-    f"What does each box hold, and where is it in every frame, from {COLUMNS[0]} on the left to "
-    f"{COLUMNS[-1]} on the right? ({HIDDEN}: not seen)"
-)
+PROMPT = f"Which boxes are there, and where, from {COLUMNS[0]} to {COLUMNS[-1]}?"
 
 
 def caption(row: Mapping[str, Any], kept: Sequence[int]) -> str:
@@ -28,7 +25,8 @@ def caption(row: Mapping[str, Any], kept: Sequence[int]) -> str:
         kept: numbers of the frames that are shown.
     """
     boxes = sorted(row["objects"], key=lambda item: str(item["color"]))
-    return "; ".join(
+    # Every colour follows a space, as in questions: a tokenizer has another token for it elsewhere.
+    return "Boxes: " + "; ".join(
         f"{item['color']} {item['category']}: "
         + " ".join(_column(item["boxes"][index], row["width"]) for index in kept)
         for item in boxes

@@ -5,14 +5,15 @@
 
 ``tiny`` (151 thousand parameters, 56 px, 4 tokens a frame) is for trying recipes out on a CPU: it
 goes through all that the large model goes through. Its tokens are bytes. ``small`` (1.3 million
-parameters, 64 px, 16 tokens a frame) is for experiments with learning from simulated scenes whose
-videos are 64 px high; that it learns the tasks has not been shown. ``--words`` names rows of
-`stkit build`, from whose prompts and answers it takes the tokens that are common.
+parameters, 64 px, 16 tokens a frame) learns from simulated scenes whose videos are 64 px high, see
+docs/training.md. ``--words`` names rows of `stkit build`, from whose prompts and answers it takes
+the tokens that are common.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,19 +51,28 @@ CHAT_TEMPLATE = (
 
 @dataclass(frozen=True)
 class Size:
-    """The sides of a model; ``vision`` and ``text`` are (width, MLP width, layers, heads)."""
+    """The sides of a model; ``vision`` and ``text`` are (width, MLP width, layers, heads).
+
+    ``learns`` asks for random weights that a short training can start from, see :func:`_widen`.
+    """
 
     image_px: int
     vision: tuple[int, int, int, int]
     text: tuple[int, int, int, int]
     kv_heads: int
     patch_px: int = 14
+    learns: bool = False
 
 
 SIZES = {
     "tiny": Size(image_px=56, vision=(32, 64, 2, 4), text=(64, 128, 2, 4), kv_heads=2),
     "small": Size(
-        image_px=64, patch_px=8, vision=(96, 192, 2, 4), text=(128, 384, 4, 4), kv_heads=4
+        image_px=64,
+        patch_px=8,
+        vision=(96, 192, 2, 4),
+        text=(128, 384, 4, 4),
+        kv_heads=4,
+        learns=True,
     ),
 }
 
@@ -164,7 +174,29 @@ def model(
         tie_word_embeddings=False,
     )
     torch.manual_seed(seed)
-    return LlavaOnevisionForConditionalGeneration(config)
+    drawn = LlavaOnevisionForConditionalGeneration(config)
+    if size.learns:
+        _widen(drawn)
+    return drawn
+
+
+_EMBEDDING_STD = 0.3  # ours: beside the unit variance of what the layers add
+_ENDS_OF_BRANCHES = ("o_proj", "out_proj", "down_proj", "fc2")
+
+
+@torch.no_grad()
+def _widen(drawn: LlavaOnevisionForConditionalGeneration) -> None:
+    """Draw the weights anew so that layers keep the variance of their inputs.
+
+    The published deviation of 0.02 suits widths of thousands. At a width of 128 it shrinks what a
+    layer sees to a quarter, and attention stays uniform for most of a short training.
+    """
+    for name, weight in drawn.named_parameters():
+        if "embed_tokens" in name or "position_embedding" in name or "newline" in name:
+            weight.normal_(std=_EMBEDDING_STD)
+        elif weight.ndim > 1 and "lm_head" not in name:
+            gain = 0.5 if any(part in name for part in _ENDS_OF_BRANCHES) else 1.0
+            weight.normal_(std=gain / math.sqrt(weight[0].numel()))
 
 
 def save(size: Size, folder: Path, seed: int = 0, words: Sequence[str] = ()) -> Path:

@@ -19,6 +19,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 
 @pytest.fixture(scope="session", autouse=True)
 def _alone_and_offline(tmp_path_factory: pytest.TempPathFactory) -> None:
+    import datasets
     import torch
 
     # Tests run side by side, and the tiny model is too small to share a step between threads.
@@ -26,6 +27,8 @@ def _alone_and_offline(tmp_path_factory: pytest.TempPathFactory) -> None:
     folder = tmp_path_factory.mktemp("caches")
     os.environ.update(STKIT_CACHE=str(folder / "stkit"), HF_DATASETS_CACHE=str(folder / "hf"),
                       HF_HUB_OFFLINE="1", TOKENIZERS_PARALLELISM="false")  # fmt: skip
+    # It has read the environment already, and would find the rows of an earlier run of the tests.
+    datasets.config.HF_DATASETS_CACHE = folder / "hf"
 
 
 @pytest.fixture(scope="session")

@@ -24,8 +24,8 @@ ROW = {
 @pytest.mark.parametrize(
     ("kept", "expected"),
     [
-        ([0, 1, 2], "blue person: d d d; red car: a x h"),
-        ([0, 2], "blue person: d d; red car: a h"),
+        ([0, 1, 2], "Boxes: blue person: d d d; red car: a x h"),
+        ([0, 2], "Boxes: blue person: d d; red car: a h"),
     ],
 )
 def test_boxes_are_named_in_the_order_of_their_colours(kept: list[int], expected: str) -> None:
@@ -37,5 +37,5 @@ def test_a_row_is_read_with_the_caption_of_the_frames_that_are_shown() -> None:
     sample = read_sample(material.row(3, video=video), "stkit_boxes", Path(), max_frames=2)
     asked, answered = (message["content"][-1]["text"] for message in sample.messages)
     assert asked == PROMPT
-    assert answered == "red car: c c"
+    assert answered == "Boxes: red car: c c"
     assert sample.videos[0].shape[0] == 2

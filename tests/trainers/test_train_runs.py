@@ -16,7 +16,9 @@ import tiny  # noqa: E402
 import torch  # noqa: E402
 from transformers import AutoModelForImageTextToText, AutoProcessor  # noqa: E402
 
+from stkit_datasets import prompt  # noqa: E402
 from trainers import checkpoints, media, sft, trainer  # noqa: E402
+from trainers.samples import load_wording_file  # noqa: E402
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 RECIPES = sorted((REPOSITORY / "trainers" / "recipes").glob("*.yaml"))
@@ -191,11 +193,28 @@ def test_samples_are_grouped_and_held_out_ones_are_evaluated(
 # --- the recipes -------------------------------------------------------------------------------
 
 
+def comparison(number: int, polarity: str) -> dict[str, Any]:
+    """A row of simulation in the sentences of the recipes for the small model."""
+    row = material.row(number, source="simulation")
+    wording = load_wording_file(str(RECIPES[0].parent / "few_words.json"))
+    task, times = "traveling_speed_comparison", row["timestamps_s"]
+    question = f"Which one is {'faster' if polarity == 'more' else 'slower'}, red or blue?"
+    common = prompt.common_prompt(wording, task, times, row["duration_s"], ["red", "blue"])
+    asked = prompt.full_prompt(common, question)
+    other = {**row["objects"][0], "color": "blue", "track_id": "b"}
+    return {**row, "task": task, "form": polarity, "polarity": polarity, "question": question,
+            "answer": "It is red.", "prompt": asked, "objects": [*row["objects"], other],
+            "messages": prompt.messages(asked, "It is red."),
+            "target": {**row["target"], "task": task, "value_si": None,
+                       "choice": "red"}}  # fmt: skip
+
+
 def lay_out(root: Path) -> None:
     """Put fixture data where the recipes look for theirs."""
     rows = {name: [material.row(10 * n + k, source=name) for k in range(3)]
             for n, name in enumerate(("nuscenes", "argoverse2", "ego_exo4d", "bdd100k",
-                                      "llava_video", "multisports", "simulation"))}  # fmt: skip
+                                      "llava_video", "multisports"))}  # fmt: skip
+    rows["simulation"] = [comparison(100 + k, ("more", "less")[k % 2]) for k in range(4)]
     card = "---\nconfigs:\n"
     for name, listed in rows.items():
         material.write_rows(root / "stkit" / name, listed)
@@ -227,8 +246,13 @@ def recipe_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
 def test_every_recipe_takes_two_steps(
-    path: Path, recipe_data: Path, train: Any, settings: dict[str, Any]
+    path: Path,
+    recipe_data: Path,
+    train: Any,
+    settings: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.chdir(REPOSITORY)  # where recipes are run from
     recipe = yaml.safe_load(path.read_text())
     for source in recipe["sources"]:
         if "count" in source:
