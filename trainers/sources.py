@@ -43,7 +43,8 @@ class SourceConfig:
             rest and ``part: held_out`` these.
         part: ``train`` or ``held_out``.
         split_seed: of ``held_out``.
-        wording: file of the sentences that rows of STKit were built with, when not ours.
+        wording: file of the sentences that rows of STKit were built with, when not ours; relative
+            to where the run is started.
     """
 
     name: str
@@ -103,6 +104,12 @@ class Source:
     config: SourceConfig
     data_root: Path
     max_frames: int
+
+    def __post_init__(self) -> None:
+        """Refuse sentences that are not there, before every sample that needs them fails."""
+        wording = self.config.wording
+        if wording is not None and not Path(wording).exists():
+            raise ValueError(f"source {self.config.name!r}: wording {wording}: no such file")
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave opened files behind: a worker opens its own."""

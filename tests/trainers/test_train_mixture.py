@@ -89,6 +89,7 @@ def test_the_seed_decides_which(two: Path) -> None:
         ([{**A, "where": {"kind": ["none"]}}], None, "'a' holds no sample"),
         ([{**A, "path": "c.jsonl"}], None, r"'a': no file .*c\.jsonl"),
         ([{**A, "path": "nowhere"}], None, "'a': nothing at"),
+        ([{**A, "wording": "mine.json"}], None, "'a': wording mine.json: no such file"),
     ],
 )
 def test_what_does_not_add_up_is_told(two: Path, sources: Any, size: Any, says: str) -> None:
