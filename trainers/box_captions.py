@@ -7,6 +7,7 @@ on pictures before do not need them. They are made from the boxes of a row, besi
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -34,7 +35,7 @@ def caption(row: Mapping[str, Any], kept: Sequence[int]) -> str:
 
 
 def _column(box_px: Sequence[float] | None, width_px: int) -> str:
-    if box_px is None:
+    if box_px is None or any(map(math.isnan, box_px)):
         return HIDDEN
     middle = (box_px[0] + box_px[2]) / 2 / width_px
     return COLUMNS[min(len(COLUMNS) - 1, max(0, int(middle * len(COLUMNS))))]

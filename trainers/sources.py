@@ -13,8 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stkit_datasets.seeding import stable_digest
+from stkit_datasets.wording.loader import WordingError
 from trainers.json_records import JsonRecords, iterate
-from trainers.samples import FORMATS, ROW_FORMATS, Record, Sample, read_sample
+from trainers.samples import (
+    FORMATS,
+    ROW_FORMATS,
+    Record,
+    Sample,
+    load_wording_file,
+    read_sample,
+)
 
 IF_SHORT = ("error", "all", "repeat")
 _WORDS_TOKENS = 400  # of a question of STKit with the times of its frames, and its answer
@@ -106,10 +114,11 @@ class Source:
     max_frames: int
 
     def __post_init__(self) -> None:
-        """Refuse sentences that are not there, before every sample that needs them fails."""
-        wording = self.config.wording
-        if wording is not None and not Path(wording).exists():
-            raise ValueError(f"source {self.config.name!r}: wording {wording}: no such file")
+        """Refuse sentences that cannot be read, before every sample that needs them fails."""
+        try:
+            load_wording_file(self.config.wording)
+        except WordingError as error:
+            raise ValueError(f"source {self.config.name!r}: wording {error}") from error
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave opened files behind: a worker opens its own."""

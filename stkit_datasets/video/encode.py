@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -88,21 +89,26 @@ def decode_frames(
 
     Args:
         data: the video.
-        places: which frames, from 0 and rising.
+        places: which frames, at least one, from 0 and rising.
         threads: of the decoder; None leaves the number to libav.
 
     Returns:
         The frames, or None where the video lacks one of them, and how many frames it has.
 
     Raises:
-        VideoError: the bytes do not decode; the message is libav's alone.
+        VideoError: the bytes do not decode; the message says why and no more.
+        ValueError: the places are none, below 0 or not rising.
     """
     av = require_av()
+    if not len(places) or places[0] < 0 or any(a >= b for a, b in pairwise(places)):
+        raise ValueError(f"frames {list(places)}: expected numbers from 0 that rise")
     # One for all frames: setting the conversion up costs as much as converting a small frame.
     to_rgb = av.video.reformatter.VideoReformatter()
     wanted, frames, count = {place: row for row, place in enumerate(places)}, None, 0
     try:
         with av.open(io.BytesIO(data), metadata_errors="replace") as container:
+            if not container.streams.video or container.streams.video[0].codec_context is None:
+                raise VideoError("no video stream with a decoder")
             stream = container.streams.video[0]
             if threads is not None:
                 stream.codec_context.thread_count = threads
@@ -114,9 +120,9 @@ def decode_frames(
                         frames = np.empty((len(wanted), *picture.shape), np.uint8)
                     frames[wanted[count]] = picture
                 count += 1
-    except (av.error.FFmpegError, IndexError, OSError) as error:
+    except (av.error.FFmpegError, OSError) as error:
         raise VideoError(str(error)) from error
-    return (frames if max(wanted, default=0) < count else None), count
+    return (frames if places[-1] < count else None), count
 
 
 def _encode_into(

@@ -146,7 +146,7 @@ def test_the_frames_asked_for_come_back_and_all_are_counted(mp4, places, threads
     assert np.array_equal(frames, decode_mp4(mp4)[list(places)])
 
 
-@pytest.mark.parametrize("places", [[], [23], [0, 30]])
+@pytest.mark.parametrize("places", [[23], [0, 30]])
 def test_no_frames_come_back_where_one_is_not_there(mp4, places):
     assert decode_frames(mp4, places) == (None, 23)
 
@@ -154,3 +154,16 @@ def test_no_frames_come_back_where_one_is_not_there(mp4, places):
 def test_bytes_that_do_not_decode_are_an_error_in_words_of_libav():
     with pytest.raises(VideoError, match="Invalid data found when processing input"):
         decode_frames(b"no video", [0])
+
+
+@pytest.mark.parametrize("threads", [None, 1])
+def test_a_codec_that_nobody_knows_is_an_error(mp4, threads):
+    assert mp4.count(b"avc1") == 2
+    with pytest.raises(VideoError, match="no video stream with a decoder"):
+        decode_frames(mp4.replace(b"avc1", b"zzzz"), [0], threads)
+
+
+@pytest.mark.parametrize("places", [[], [-1, 0], [3, 3], [4, 3]])
+def test_places_that_are_no_places_are_an_error(mp4, places):
+    with pytest.raises(ValueError, match="expected numbers from 0 that rise"):
+        decode_frames(mp4, places)

@@ -15,7 +15,11 @@ from trainers.samples import read_sample
 ROW = {
     "width": 800,
     "objects": [
-        {"color": "red", "category": "car", "boxes": [[0, 5, 40, 9], None, [780, 5, 900, 9]]},
+        {
+            "color": "red",
+            "category": "car",
+            "boxes": [[0, 5, 40, 9], [float("nan")] * 4, [780, 5, 900, 9]],
+        },
         {"color": "blue", "category": "person", "boxes": [[390, 0, 409, 9]] * 3},
     ],
 }

@@ -47,6 +47,7 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> Path:
         lines = [{"id": f"{name}{k}", "conversations": material.talk("q", "a"),
                   "kind": "even" if k % 2 == 0 else "odd"} for k in range(n)]  # fmt: skip
         (root / f"{name}.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    (root / "wrong.json").write_text('{"task": 3}')
     return root
 
 
@@ -89,10 +90,14 @@ def test_the_seed_decides_which(two: Path) -> None:
         ([{**A, "where": {"kind": ["none"]}}], None, "'a' holds no sample"),
         ([{**A, "path": "c.jsonl"}], None, r"'a': no file .*c\.jsonl"),
         ([{**A, "path": "nowhere"}], None, "'a': nothing at"),
-        ([{**A, "wording": "mine.json"}], None, "'a': wording mine.json: no such file"),
+        ([{**A, "wording": "mine.json"}], None, "'a': wording mine.json: expected a JSON file"),
+        ([{**A, "wording": "wrong.json"}], None, r"'a': wording .*wrong\.json"),
     ],
 )
-def test_what_does_not_add_up_is_told(two: Path, sources: Any, size: Any, says: str) -> None:
+def test_what_does_not_add_up_is_told(
+    two: Path, sources: Any, size: Any, says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(two)
     with pytest.raises(ValueError, match=says):
         mixture(two, *sources, size=size).prepare()
 
