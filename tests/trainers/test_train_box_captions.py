@@ -12,13 +12,14 @@ from stkit_datasets.video.encode import encode_mp4
 from trainers.box_captions import PROMPT, caption
 from trainers.samples import read_sample
 
+NO_NUMBERS = [float("nan")] * 4
 ROW = {
     "width": 800,
     "objects": [
         {
             "color": "red",
             "category": "car",
-            "boxes": [[0, 5, 40, 9], [float("nan")] * 4, [780, 5, 900, 9]],
+            "boxes": [[0, 5, 40, 9], NO_NUMBERS, [780, 5, 900, 9]],
         },
         {"color": "blue", "category": "person", "boxes": [[390, 0, 409, 9]] * 3},
     ],
