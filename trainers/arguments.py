@@ -90,12 +90,14 @@ class BenchArguments:
         bench_limit: at most so many questions, the same ones every time.
         bench_steps: every so many steps, and at the end.
         bench_max_new_tokens: longest response.
+        bench_wording: file of the sentences that the questions were built with, when not ours.
     """
 
     bench: str | None = field(default=None, metadata={"help": "Questions with video."})
     bench_limit: int | None = field(default=None, metadata={"help": "At most so many questions."})
     bench_steps: int = field(default=500, metadata={"help": "Every so many steps."})
     bench_max_new_tokens: int = field(default=64, metadata={"help": "Longest response."})
+    bench_wording: str | None = field(default=None, metadata={"help": "Sentences of the bench."})
 
 
 @dataclass

@@ -68,14 +68,15 @@ def evaluate(
     settings: AskSettings,
     limit: int | None,
     workers: Workers,
+    wording: str | None = None,
 ) -> Mapping[str, float]:
-    """Ask the bench's questions and score the answers.
+    """Ask the bench's questions and score the answers; ``wording`` as in ``StkitQuestions``.
 
     Returns:
         ``bench_average`` over the tasks that are there, ``bench_coverage``, and for every task
         ``bench_<task>``, all from 0 to 1.
     """  # fmt: skip
-    questions = StkitQuestions(RowsFile(bench), settings, limit=limit)
+    questions = StkitQuestions(RowsFile(bench), settings, limit=limit, wording_path=wording)
     run(model, questions, out, workers=workers)
     asked = set(questions.ids)
     references = [item for item in read_references(bench) if item["id"] in asked]
@@ -155,6 +156,7 @@ class BenchCallback(TrainerCallback):
                 AskSettings(max_frames=self.max_frames),
                 self.bench_args.bench_limit,
                 workers,
+                self.bench_args.bench_wording,
             )
         finally:
             model.train(training)

@@ -16,6 +16,7 @@ import tiny  # noqa: E402
 import torch  # noqa: E402
 from transformers import AutoModelForImageTextToText, AutoProcessor  # noqa: E402
 
+from stkit_bench.run.settings import RunError  # noqa: E402
 from stkit_datasets import prompt  # noqa: E402
 from trainers import checkpoints, media, sft, trainer  # noqa: E402
 from trainers.samples import load_wording_file  # noqa: E402
@@ -337,6 +338,19 @@ def test_the_bench_is_asked_during_training(
     lines = (run / "bench" / "step-000002.jsonl").read_text().splitlines()
     assert len(lines) == 3
     assert json.loads((run / "tokenizer_config.json").read_text()).get("padding_side") != "left"
+
+
+def test_the_bench_may_have_sentences_of_its_own(
+    train: Any, settings: dict[str, Any], tmp_path: Path
+) -> None:
+    folder = material.write_rows(tmp_path / "rows", [comparison(k, "more") for k in range(2)])
+    asked = {"bench": str(folder), "bench_steps": 1, "bench_max_new_tokens": 2, "max_frames": 3}
+    with pytest.raises(RunError, match="sentences"):
+        train(settings, max_steps=1, **asked)
+    words = str(REPOSITORY / "trainers" / "recipes" / "few_words.json")
+    train(settings, max_steps=1, bench_wording=words, **asked)
+    lines = Path(settings["output_dir"]) / "bench" / "step-000001.jsonl"
+    assert len(lines.read_text().splitlines()) == 2
 
 
 # --- checkpoints ---------------------------------------------------------------------------------
