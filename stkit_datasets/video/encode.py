@@ -69,9 +69,10 @@ def decode_mp4(data: bytes) -> UInt8Array:
     av = require_av()
     try:
         with av.open(io.BytesIO(data), metadata_errors="replace") as container:
-            if not container.streams.video or container.streams.video[0].codec_context is None:
+            stream = _decodable_stream(container)
+            if stream is None:
                 raise VideoError("MP4 bytes hold no video stream with a decoder")
-            declared = container.streams.video[0].frames
+            declared = stream.frames
             images = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
     except (av.error.FFmpegError, OSError) as error:
         raise VideoError(f"MP4 bytes do not decode: {error}") from error
@@ -107,9 +108,9 @@ def decode_frames(
     wanted, frames, count = {place: row for row, place in enumerate(places)}, None, 0
     try:
         with av.open(io.BytesIO(data), metadata_errors="replace") as container:
-            if not container.streams.video or container.streams.video[0].codec_context is None:
+            stream = _decodable_stream(container)
+            if stream is None:
                 raise VideoError("no video stream with a decoder")
-            stream = container.streams.video[0]
             if threads is not None:
                 stream.codec_context.thread_count = threads
             for frame in container.decode(stream):
@@ -123,6 +124,12 @@ def decode_frames(
     except (av.error.FFmpegError, OSError) as error:
         raise VideoError(str(error)) from error
     return (frames if places[-1] < count else None), count
+
+
+def _decodable_stream(container: Any) -> Any:
+    """Return the first video stream; None where there is none, or no decoder for it."""
+    streams = container.streams.video
+    return streams[0] if streams and streams[0].codec_context is not None else None
 
 
 def _encode_into(
