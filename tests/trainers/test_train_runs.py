@@ -202,10 +202,12 @@ def comparison(number: int, polarity: str) -> dict[str, Any]:
     question = f"Which one is {'faster' if polarity == 'more' else 'slower'}, red or blue?"
     common = prompt.common_prompt(wording, task, times, row["duration_s"], ["red", "blue"])
     asked = prompt.full_prompt(common, question)
+    faster, slower = ("red", "blue") if polarity == "more" else ("blue", "red")
+    answer = f"Here {faster} is faster than {slower}."
     other = {**row["objects"][0], "color": "blue", "track_id": "b"}
     return {**row, "task": task, "form": polarity, "polarity": polarity, "question": question,
-            "answer": "It is red.", "prompt": asked, "objects": [*row["objects"], other],
-            "messages": prompt.messages(asked, "It is red."),
+            "answer": answer, "prompt": asked, "objects": [*row["objects"], other],
+            "messages": prompt.messages(asked, answer),
             "target": {**row["target"], "task": task, "value_si": None,
                        "choice": "red"}}  # fmt: skip
 

@@ -45,9 +45,7 @@ def rows(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.setattr(
-        "stkit_datasets.model_clients.endpoint_errors.random.uniform", lambda a, b: 0.01
-    )
+    monkeypatch.setattr(f"{ERRORS}.random.uniform", lambda a, b: 0.01)
 
 
 def asked(rows: Path, out: Path, url: str, *more: str) -> int:
@@ -241,9 +239,7 @@ def test_retry_after_is_seconds_or_a_date(
 
 
 def test_waits_double_up_to_the_longest(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        "stkit_datasets.model_clients.endpoint_errors.random.uniform", lambda a, b: b
-    )
+    monkeypatch.setattr(f"{ERRORS}.random.uniform", lambda a, b: b)
     retries = Retries(6, 1.0, 5.0)
     assert [retries.wait_s(n) for n in (1, 2, 3, 4)] == [1, 2, 4, 5]
     assert retries.wait_s(1, asked_s=3.0) == 3.25
